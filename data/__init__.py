@@ -1,0 +1,1 @@
+"""The catalogue of sources, results of long recipes and weights of our own, as package data."""
