@@ -284,7 +284,7 @@ def clean(notebook: NotebookNode) -> None:
 
 
 def _is_dead(output: NotebookNode) -> bool:
-    """Whether an output is only a widget, such as a progress bar, dead without a kernel."""
+    """Whether an output is only a widget, such as a progress bar: dead when stored."""
     data = output.get("data", {})
     return WIDGET_MIME in data and FRAMES_MIME not in data
 
@@ -312,8 +312,8 @@ def colab_cell() -> str:
     return (
         "import sys\n\n"
         'if "google.colab" in sys.modules:\n'
-        f'    source = "lmcourse @ git+{repository()}"\n'
-        "    %pip install -q --no-deps {source!r} pypi-simple mailbits"
+        f'    %pip install -q --no-deps "lmcourse @ git+{repository()}"\n'
+        "    %pip install -q --no-deps pypi-simple mailbits"
     )
 
 
