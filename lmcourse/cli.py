@@ -1,0 +1,218 @@
+"""The command `lmcourse`: `fetch` data, ask the `doctor`, work with an `ngram` model.
+
+A handler takes the parsed arguments and returns an exit code, or None for 0. Expected
+errors end in one line on stderr and exit code 2, never in a traceback.
+"""
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from . import corpora, fetching
+from .syllabus import notebook
+
+MEGABYTE = 1e6
+GIGABYTE = 1e9
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0, 1 (doctor) or 2 (error)."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    parsed = _parser(with_ngrams=arguments[:1] == ["ngram"]).parse_args(arguments)
+    try:
+        code = parsed.run(parsed) or 0
+        sys.stdout.flush()  # so that a closed pipe shows here
+        return code
+    except BrokenPipeError:  # `lmcourse doctor | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _fail("interrupted; the same command starts again where it can", 130)
+    except (fetching.FetchError, ImportError, OSError, ValueError) as error:
+        return _fail(str(error), 2)
+
+
+def _fail(message: str, code: int) -> int:
+    print("lmcourse:", " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def _parser(with_ngrams: bool) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lmcourse", description="Language Models, from Counting to BERT"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    fetch = commands.add_parser("fetch", help="fetch and verify data of the course")
+    fetch.add_argument("names", nargs="*", metavar="NAME", help="a corpus or model")
+    fetch.add_argument("--all", action="store_true", help="everything, about 250 MB")
+    fetch.add_argument(
+        "--for",
+        dest="notebooks",
+        nargs="+",
+        default=[],
+        metavar="NOTEBOOK",
+        help="what these notebooks use, such as 01_bigram_counting",
+    )
+    fetch.set_defaults(run=_fetch)
+
+    doctor = commands.add_parser(
+        "doctor", help="look at this machine, the packages and the data"
+    )
+    doctor.set_defaults(run=_doctor)
+
+    if with_ngrams:
+        from .ngrams.commands import add_commands  # needs NumPy, slower to import
+
+        add_commands(commands)
+    else:
+        commands.add_parser("ngram", help="train, measure and sample N-gram models")
+    return parser
+
+
+def _fetch(arguments: argparse.Namespace) -> None:
+    """Fetch by name, by notebook, or everything."""
+    names = list(corpora.catalogue()) if arguments.all else list(arguments.names)
+    for title in arguments.notebooks:
+        names += notebook(title).corpora
+    if not names and not arguments.notebooks:
+        raise ValueError(
+            "nothing to fetch: name some data, a notebook after --for, or --all. "
+            f"There are {', '.join(corpora.catalogue())}"
+        )
+    for source in [corpora.find(name) for name in dict.fromkeys(names)]:
+        corpora.paths(source.name)
+        print(f"{source.name}: {_megabytes(source.size)} in {source.archive.folder}")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A line of the doctor's report."""
+
+    subject: str
+    state: str
+    advice: str = ""
+    broken: bool = False  # something that the course cannot do without
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    """Print what is here, what is missing and what to do; 1 if something is broken."""
+    chapters = {
+        "Machine": [*_machine()],
+        "Packages": [*_packages()],
+        f"Data in {fetching.data_folder()}": [*_data()],
+    }
+    for title, findings in chapters.items():
+        width = max(len(finding.subject) for finding in findings)
+        print(title)
+        for finding in findings:
+            mark = "!" if finding.broken else " "
+            advice = f"  → {finding.advice}" if finding.advice else ""
+            print(f"{mark} {finding.subject:{width}}  {finding.state}{advice}")
+        print()
+    broken = sum(f.broken for findings in chapters.values() for f in findings)
+    print(f"{broken} to repair, marked with !" if broken else "Nothing is broken.")
+    return 1 if broken else 0
+
+
+def _machine() -> Iterator[Finding]:
+    import psutil
+
+    old = sys.version_info < (3, 11)
+    yield Finding(
+        "Python", platform.python_version(), "use Python 3.11 or newer" * old, old
+    )
+    yield Finding("device", f"{_device()}, {os.cpu_count()} cores")
+    memory = psutil.virtual_memory()
+    yield Finding(
+        "memory",
+        f"{memory.available / GIGABYTE:.1f} of {memory.total / GIGABYTE:.1f} GB free",
+    )
+    yield _disk(fetching.data_folder())
+
+
+def _disk(folder: Path) -> Finding:
+    """Free space where the data goes, and whether it may be written there."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    state = f"{shutil.disk_usage(there).free / GIGABYTE:.1f} GB free"
+    if there.is_dir() and os.access(there, os.W_OK):
+        return Finding("disk", state)
+    missing = not all(source.is_here for source in corpora.catalogue().values())
+    advice = "set LMCOURSE_DATA to a folder of yours" if missing else ""
+    return Finding("disk", f"{state}, {there} cannot be written", advice, missing)
+
+
+def _device() -> str:
+    """What PyTorch will compute on, found without importing it."""
+    if shutil.which("nvidia-smi"):
+        query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+        found = subprocess.run(query, capture_output=True, text=True, check=False)
+        if found.returncode == 0 and found.stdout.strip():
+            return found.stdout.strip().replace("\n", "; ")
+    apple = (platform.system(), platform.machine()) == ("Darwin", "arm64")
+    return "Apple GPU" if apple else "CPU (no GPU found; the course does not need one)"
+
+
+def _packages() -> Iterator[Finding]:
+    """Required packages first, then those that only some parts of the course need."""
+    from packaging.requirements import Requirement
+
+    from .runtime import tested_versions
+
+    tested = tested_versions()
+    everything = [Requirement(line) for line in requires("lmcourse") or []]
+    for extra in ("", "lab", "neural", "bert", "scale"):
+        for needed in everything:
+            in_base = needed.marker is None or needed.marker.evaluate({"extra": ""})
+            if needed.name == "lmcourse" or in_base != (extra == ""):
+                continue
+            if extra and not needed.marker.evaluate({"extra": extra}):
+                continue
+            yield _package(needed, extra, tested.get(needed.name, ()))
+
+
+def _package(needed, extra: str, tested: tuple[str, ...]) -> Finding:
+    """Compare an installed package with what is required and what was tested."""
+    project = f"lmcourse[{extra}]" if extra else "lmcourse"
+    advice = f"pip install '{project}'"
+    try:
+        here = version(needed.name)
+    except PackageNotFoundError:
+        parts = {"lab": "JupyterLab", "neural": "parts II to IV", "bert": "part III"}
+        why = f"not installed: for {parts.get(extra, 'notebook 05')}"
+        return Finding(
+            needed.name, why if extra else "not installed", advice, not extra
+        )
+    if not needed.specifier.contains(here, prereleases=True):
+        state = f"{here}, but {needed.specifier} is needed"
+        return Finding(needed.name, state, advice, broken=True)
+    as_tested = not tested or re.sub(r"\+.*", "", here) in tested
+    return Finding(needed.name, here + ("" if as_tested else f" (tested: {tested[0]})"))
+
+
+def _data() -> Iterator[Finding]:
+    """Each corpus: here, not fetched yet, or damaged."""
+    for source in corpora.catalogue().values():
+        folder = source.archive.folder
+        states = [source.archive.holds(file) for file in source.files]
+        some = any((folder / file.name).exists() for file in source.files)
+        advice = f"lmcourse fetch {source.name}"
+        size = f"{_megabytes(source.size):>9}"
+        if all(states):
+            yield Finding(source.name, f"{size}  here")
+        elif some:
+            yield Finding(source.name, f"{size}  damaged", advice, broken=True)
+        else:
+            yield Finding(source.name, f"{size}  not fetched yet", advice)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / MEGABYTE:.1f} MB"
