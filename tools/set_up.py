@@ -197,7 +197,7 @@ def install(lock):
 
 def configure_jupyter(lock):
     """Register the kernel, and keep JupyterLab from asking the network for news."""
-    run(lock, PYTHON, "-m", "ipykernel", "install", "--sys-prefix", "--log-level=ERROR")
+    run(lock, PYTHON, "-m", "ipykernel", "install", "--sys-prefix")
     news = "@jupyterlab/apputils-extension:announcements"
     settings = VENV / "etc" / "jupyter"
     write(
