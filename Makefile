@@ -23,8 +23,8 @@ set-up-tests:
 	@$(PYTHON) tools/set_up.py --tests
 
 lab: set-up  ## open the course in JupyterLab (ARGS="--no-browser --port 8899")
-	$(BIN)/jupyter lab --ServerApp.root_dir=. $(if $(filter 0,$(shell id -u)),--allow-root) \
-	    $(ARGS) notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
+	    $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 test: set-up-tests  ## run every test and every notebook, quickly (profile smoke)
 	@rm -f .venv/progress-of-tests.jsonl
