@@ -21,10 +21,13 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import platformdirs
+
+if TYPE_CHECKING:
+    from pypi_simple import DistributionPackage
 
 CHUNK = 1 << 20  # bytes
 TIMEOUT = (10, 60)  # seconds to connect, and between two pieces of an answer
@@ -179,19 +182,7 @@ def _download(archive: Archive, target: Path) -> None:
     try:
         with PyPISimple(*_index()) as index:
             page = index.get_project_page(archive.project, timeout=TIMEOUT)
-            package = next(
-                (p for p in page.packages if archive.sha256 in p.digests.values()),
-                # An index without digests still has names; `_verify` decides.
-                next(
-                    (p for p in page.packages if p.filename == archive.filename), None
-                ),
-            )
-            if package is None:
-                raise IndexUnreachable(
-                    f"the package index has no file {archive.filename}. "
-                    "Next step: if pip is set up with an index of your own, ask its "
-                    "keeper for that file, or unset it for this one command."
-                )
+            package = _listed(archive, page.packages)
             index.download_package(
                 package, target, verify=False, progress=progress, timeout=TIMEOUT
             )
@@ -208,6 +199,26 @@ def _download(archive: Archive, target: Path) -> None:
             f"({_cause(error)}). Next step: connect to the network and try again; "
             "once fetched, it needs no network."
         ) from error
+
+
+def _listed(
+    archive: Archive, packages: "list[DistributionPackage]"
+) -> "DistributionPackage":
+    """Return the entry of an index that has the archive's digest, or else its name.
+
+    Some indexes list no digests; `_verify` looks at what arrives in any case.
+    """
+    for package in packages:
+        if archive.sha256 in package.digests.values():
+            return package
+    for package in packages:
+        if package.filename == archive.filename:
+            return package
+    raise IndexUnreachable(
+        f"the package index{_where()} does not list {archive.filename}. Next step: log "
+        "in to this network if it asks for that; if pip is set up with an index of "
+        "your own, ask its keeper for the file."
+    )
 
 
 def _index() -> tuple[str, ...]:
