@@ -183,12 +183,11 @@ def install(lock):
     say("Installing {} packages, which takes a few minutes once", len(lines))
     pip(lock, "-r", listed)
     for line in optional:
-        try:
-            pip(lock, "--quiet", line.strip())
-        except SystemExit:
+        command = [PYTHON, "-m", "pip", "install", line.strip()]
+        if subprocess.run(command, capture_output=True).returncode:
             say(
-                "Going on without {}, which needs a C++ compiler and CMake: cells and "
-                "tests that compare with it are left out",
+                "Going on without {}, which could not be built: that takes a C++ "
+                "compiler and CMake. What compares with it is left out.",
                 NEEDS_COMPILER,
             )
     # setuptools comes from the lock, so that this needs no network.
