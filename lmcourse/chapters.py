@@ -200,6 +200,8 @@ class Chapter:
         except LatexError as error:
             self.problem(f"bad formula {latex.strip()!r}: {error}")
             return ""
+        # Readers of screens cannot reach a link inside a formula.
+        mathml = re.sub(r"<math><mtext>(<a .*</a>)</mtext></math>", r"\1", mathml)
         shape = "display" if display else "inline"
         return hide_from_markdown(f'<span class="formula {shape}">{mathml}</span>')
 

@@ -7,11 +7,12 @@ from urllib.parse import unquote, urljoin, urlsplit
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from conftest import ROOT, code, figure, first_notebook, write_course
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from lmcourse import book
 from lmcourse.syllabus import notebooks
+
+from .small_course import ROOT, code, figure, first_notebook, write_course
 
 
 def page(built: Path, name: str) -> BeautifulSoup:

@@ -5,7 +5,6 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from conftest import FORMULAS, code, figure, shown, sweep, verdict
 from nbformat.v4 import new_markdown_cell, new_notebook, new_output
 
 from lmcourse.chapters import (
@@ -18,6 +17,8 @@ from lmcourse.chapters import (
     highlight,
     printed,
 )
+
+from .small_course import FORMULAS, code, figure, shown, sweep, verdict
 
 PAGES = {"01_first.ipynb": "01_first.md", "README.md": "index.md"}
 
