@@ -14,7 +14,7 @@ import functools
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -339,7 +339,8 @@ _ENTITIES = {"nr": "PER", "ns": "LOC", "nt": "ORG"}
 
 def _entities(paths: list[Path]) -> list[Tagged]:
     """Characters with BIO tags, from the parts of speech of proper nouns."""
-    return [_characters_with_entities(line) for line in _tagged_lines(paths)]
+    lines = (_characters_with_entities(line) for line in _tagged_lines(paths))
+    return _once(lines, key=lambda line: "".join(line.words))
 
 
 def _characters_with_entities(line: Tagged) -> Tagged:
@@ -367,16 +368,16 @@ def _two_sided(paths: list[Path]) -> list[Rated]:
 def _ratings(paths: list[Path]) -> list[Rated]:
     """``id<TAB>mean rating<TAB>text``; of repeated texts the first stays."""
     rows = (line.split("\t") for line in _lines(paths[0]))
-    rated = [Rated(text.strip(), float(rating)) for _, rating, text in rows]
-    return list({review.text: review for review in reversed(rated)}.values())[::-1]
+    rated = (Rated(text.strip(), float(rating)) for _, rating, text in rows)
+    return _once(rated, key=lambda review: review.text)
 
 
 def _tagged_blocks(paths: list[Path]) -> list[Tagged]:
     """``token<TAB>tag`` a line, a lone TAB between tweets; repeats dropped."""
     blocks = _text(paths[0]).removesuffix("\t\n").split("\n\t\n")
     rows = ([line.split("\t") for line in block.splitlines()] for block in blocks)
-    tagged = {tuple(w for w, _ in row): [t for _, t in row] for row in rows}
-    return [Tagged(list(words), tags) for words, tags in tagged.items()]
+    tagged = (Tagged([w for w, _ in row], [t for _, t in row]) for row in rows)
+    return _once(tagged, key=lambda tweet: " ".join(tweet.words))
 
 
 def _pairs(paths: list[Path]) -> list[Pair]:
@@ -435,9 +436,14 @@ def _lines(path: Path) -> list[str]:
     return _text(path).removesuffix("\n").split("\n")
 
 
-def _once(items: Any) -> list[Any]:
-    """The distinct items, in the order of their first appearance."""
-    return list(dict.fromkeys(items))
+def _once(
+    items: Iterable[Item], key: Callable[[Item], Any] = lambda item: item
+) -> list[Item]:
+    """The first item of each key, in order: a repeat would leak into the test."""
+    first: dict[Any, Item] = {}
+    for item in items:
+        first.setdefault(key(item), item)
+    return list(first.values())
 
 
 # ------------------------------------------------------ how items are numbered to split
