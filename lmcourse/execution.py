@@ -48,7 +48,7 @@ def tags(cell: NotebookNode) -> set[str]:
     return set(cell.metadata.get("tags", []))
 
 
-# ------------------------------------------------------------------ what a run says
+# ------------------------------------------------------------- what a run says
 
 
 def payloads(cell: NotebookNode, mime: str) -> Iterator[dict]:
@@ -151,7 +151,7 @@ def changed_cells(stored: NotebookNode, run: NotebookNode) -> list[str]:
     ]
 
 
-# ------------------------------------------------------------------ what a run came from
+# ------------------------------------------------------------- what a run came from
 
 
 def source_hash(notebook: NotebookNode) -> str:
@@ -231,7 +231,7 @@ def is_current(notebook: NotebookNode) -> bool:
     return notebook.metadata.get("lmcourse", {}).get("sources") == source_hash(notebook)
 
 
-# ------------------------------------------------------------------ running and storing
+# ------------------------------------------------------------- running and storing
 
 
 def run_environment(profile: str, folder: Path) -> dict[str, str]:

@@ -19,13 +19,15 @@ COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY)
 
 SCREEN_DPI = 72  # one matplotlib inch is 72 pixels of a page
 SHARPNESS = 2  # pixels stored for each pixel shown, for dense displays
-PALETTE = 64  # colours stored: enough for a heat map, a third of the bytes
+PALETTE = 256  # colours stored: enough for a heat map, at a third of the bytes
 
 
 def use_style() -> None:
-    """Set matplotlib's defaults: a white card, no clutter, safe colours."""
+    """Set the defaults of pictures (a white card, safe colours) and of tables."""
     import matplotlib as mpl
+    import pandas as pd
 
+    pd.set_option("display.max_colwidth", 120)
     mpl.rcParams.update(
         {
             "figure.figsize": (8.0, 3.6),

@@ -64,8 +64,8 @@ def bigram_counts(answer: Any) -> None:
     )
     expect(
         all(isinstance(row, Mapping) for row in counts.values()),
-        "`counts['q']` should be a Counter of what follows q, so that `counts['q']['u']`"
-        " works. A Counter of pairs is flat; this one has two levels.",
+        "`counts['q']` should be a Counter of what follows q, so that "
+        "`counts['q']['u']` works. A Counter of pairs is flat; this has two levels.",
     )
 
     def count(before: str, after: str) -> float:
@@ -90,7 +90,11 @@ def bigram_counts(answer: Any) -> None:
         "`counts['^']['q']` is 0: does your model know how names begin?",
     )
     expect(
-        count("n", "n") >= 1,
+        all(float(n).is_integer() for row in counts.values() for n in row.values()),
+        "These are probabilities already; counts are whole numbers.",
+    )
+    expect(
+        count("n", "n"),
         "`counts['n']['n']` is 0, and there are two *nn* in anna and quinn.",
     )
     expect(
@@ -102,10 +106,6 @@ def bigram_counts(answer: Any) -> None:
     for name in names:
         for before, after in pairwise(f"^{name}$"):
             right.setdefault(before, Counter())[after] += 1
-    expect(
-        all(float(n).is_integer() for row in counts.values() for n in row.values()),
-        "These are probabilities already; counts are whole numbers.",
-    )
     for before, row in right.items():
         expect(
             {k: v for k, v in counts.get(before, {}).items() if v} == dict(row),
@@ -141,7 +141,7 @@ def log_probability(answer: Any) -> None:
         not close(sum(map(math.log, steps[1:-1]))),
         "Only the pairs inside the name are counted: put `^` before it and `$` after.",
     )
-    expect(not close(-right), "The sign is turned: a log-probability is never above 0.")
+    expect(not close(-right), "The sign is turned: log-probabilities are below 0.")
     expect(
         not close(right / math.log(2)) and not close(right / math.log(10)),
         "The number is right for another base; the course uses `math.log`, "
@@ -208,8 +208,8 @@ def perplexity(answer: Any) -> None:
         unseen = answer(["abb"], TOY)
     except (ValueError, KeyError, ZeroDivisionError) as error:
         raise Hint(
-            "Right for pairs that are in the table. For *abb* the pair *bb* is not, and "
-            f"your function stops with {type(error).__name__}: return `math.inf` there."
+            "Right for pairs of the table. For *abb*, the pair *bb* is not in it, and "
+            f"your function stops with {type(error).__name__}: return `math.inf`."
         ) from error
     expect(
         unseen == math.inf,

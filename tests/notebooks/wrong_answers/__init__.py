@@ -1,1 +1,1 @@
-"""Wrong answers, one module a notebook: exercise → [(mistake, answer, part of its hint)]."""
+"""Wrong answers, a module a notebook: exercise → [(mistake, answer, its hint)]."""

@@ -54,7 +54,9 @@ def count_without_return(names):
 
 def divide_already(names):
     counts = count_with()(names)
-    return {a: {b: n / row.total() for b, n in row.items()} for a, row in counts.items()}
+    return {
+        a: {b: n / row.total() for b, n in row.items()} for a, row in counts.items()
+    }
 
 
 def logs(first="^", last="$", log=math.log, sign=1):
@@ -148,7 +150,7 @@ WRONG = {
         ("no beginning", logs(first=""), "history of the first letter"),
         ("neither", logs("", ""), "Only the pairs inside"),
         ("base 2", logs(log=math.log2), "another base"),
-        ("the sign turned", logs(sign=-1), "never above 0"),
+        ("the sign turned", logs(sign=-1), "are below 0"),
     ],
     "perplexity": [
         ("no minus", averaged(predictions, math.exp), "minus sign"),
