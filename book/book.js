@@ -156,7 +156,7 @@ for (const code of all("pre.code")) {
 }
 {
   // What scrolls sideways can be reached with the keyboard.
-  const parts = all("main pre, .table-wrapper, .formula.display, .frame");
+  const parts = all("main pre, .table-wrapper, .figure, .formula.display, .frame");
   const watch = new ResizeObserver(entries => {
     for (const { target } of entries) {
       if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;

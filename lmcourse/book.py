@@ -29,6 +29,9 @@ import nbformat
 from .chapters import Chapter, Term, glossary
 
 GLOSSARY_MARK = "<!-- glossary -->"
+EMBEDDED = re.compile(
+    r"data:image/(?P<kind>png|svg)(?:\+xml)?;base64,(?P<data>[A-Za-z0-9+/=]+)"
+)
 
 # ------------------------------------------------------------------ mdBook
 
@@ -143,7 +146,8 @@ class Page(HTMLParser):
 
 def page_problems(book: Path) -> Iterator[str]:
     """Links that lead nowhere, and pictures without a description."""
-    pages = {path: Page(path) for path in sorted(book.glob("*.html"))}
+    paths = sorted(book.glob("*.html"))
+    pages = {path: Page(path) for path in paths if path.name != "print.html"}
     for path, page in pages.items():
         yield from page.problems
         for where, link in page.links:
@@ -164,16 +168,15 @@ def store_pictures(book: Path) -> None:
     folder = book / "figures"
     folder.mkdir()
 
-    def store(data: re.Match) -> str:
-        png = base64.b64decode(data[1])
-        name = hashlib.sha256(png).hexdigest()[:16] + ".png"
-        (folder / name).write_bytes(png)
+    def store(found: re.Match) -> str:
+        picture = base64.b64decode(found["data"])
+        name = f"{hashlib.sha256(picture).hexdigest()[:16]}.{found['kind']}"
+        (folder / name).write_bytes(picture)
         return f"figures/{name}"
 
     for path in book.glob("*.html"):
         text = path.read_text(encoding="utf-8")
-        text = re.sub(r"data:image/png;base64,([A-Za-z0-9+/=]+)", store, text)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(EMBEDDED.sub(store, text), encoding="utf-8")
 
 
 def write_math_font(book: Path) -> None:

@@ -2,13 +2,13 @@
 
 import base64
 import html
-import itertools
 import json
 import posixpath
 import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import count, groupby
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -43,6 +43,7 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
 MISTAKE = re.compile(r"^> \*\*Common mistake.*(?:\n>.*)*", re.MULTILINE)
+NUMBER = re.compile(r"[-+−]?[\d.,]+(?:e[-+]?\d+)?\s?%?|NaN|inf|")
 HEADING = re.compile(r"^#{2,6} ", re.MULTILINE)
 
 
@@ -104,12 +105,42 @@ def picture(png: str, alt: str, width: int | None = None) -> str:
     )
 
 
+def drawing(svg: str, alt: str) -> str:
+    """An SVG as an <img>, so that its names and styles stay its own."""
+    data = base64.b64encode(svg.encode()).decode()
+    return f'<img alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{data}">'
+
+
 def compact(markup: str) -> str:
     """HTML output on one line; line ends survive inside <pre>."""
     markup = re.sub(r"<style scoped>.*?</style>", "", markup, flags=re.DOTALL)
     parts = re.split(r"(<pre.*?</pre>)", markup.strip(), flags=re.DOTALL)
     parts[::2] = [re.sub(r"\s*\n\s*", " ", part) for part in parts[::2]]
-    return one_line("".join(parts))
+    markup = one_line("".join(parts))
+    return mark_words(markup) if 'class="dataframe"' in markup else markup
+
+
+def mark_words(table: str) -> str:
+    """A pandas table with class="words" in each column that holds more than numbers."""
+    body = table.partition("<tbody>")[2].split("</tr>")[:-1]
+    rows = [re.findall(r"<t[hd].*?>(.*?)</t", row) for row in body]
+    words = {
+        place
+        for place, column in enumerate(
+            zip(*rows, strict=False)
+        )  # merged cells shorten rows
+        if not all(NUMBER.fullmatch(cell) for cell in column)
+    }
+
+    def mark(row: re.Match) -> str:
+        place = count()
+        return re.sub(
+            r"<t[hd]\b",
+            lambda cell: cell[0] + ' class="words"' * (next(place) in words),
+            row[0],
+        )
+
+    return re.sub(r"<tr.*?</tr>", mark, table)
 
 
 def player(sweep: dict) -> str:
@@ -245,7 +276,7 @@ class Chapter:
         if output.output_type == "error":
             self.problem(f"the stored output is an error: {output.ename}")
             return ""
-        data, metadata = output.data, output.metadata
+        data = output.data
         if CLAIMS_MIME in data:
             return ""
         if CHECK_MIME in data:
@@ -254,8 +285,12 @@ class Chapter:
         if FRAMES_MIME in data:
             return player(data[FRAMES_MIME])
         if "image/png" in data:
-            shown = metadata.get("image/png", {})
-            image = picture(data["image/png"], shown.get("alt", ""), shown.get("width"))
+            about = output.metadata.get("image/png", {})
+            image = picture(data["image/png"], about.get("alt", ""), about.get("width"))
+            return f'<div class="figure">{image}</div>'
+        if "image/svg+xml" in data:
+            about = output.metadata.get("image/svg+xml", {})
+            image = drawing(data["image/svg+xml"], about.get("alt", ""))
             return f'<div class="figure">{image}</div>'
         if "text/html" in data:
             return f'<div class="table-wrapper">{compact(data["text/html"])}</div>'
@@ -289,13 +324,11 @@ class Chapter:
         """The whole notebook as Markdown."""
         parts: list[str] = []
         before = ""
-        for kind, cells in itertools.groupby(notebook.cells, key=_kind):
-            body = []
-            for cell in cells:
-                self.cell += 1
-                body.append(f"<!-- cell {self.cell} -->")
-                body.append(self.prose(cell) if kind == "prose" else self.code(cell))
-            if kind == "set-up":
+        for place, (kind, group) in enumerate(groupby(notebook.cells, key=_kind)):
+            cells = list(group)
+            body = [self._cell(cell) for cell in cells]
+            # Nobody reads the set-up below the title; what it prints later is meant.
+            if kind == "set-up" and (place == 1 or not any(c.outputs for c in cells)):
                 body = [fold("Set-up", "\n\n".join(body))]
             elif kind == "exercise":
                 earlier, statement = "", ""
@@ -306,6 +339,11 @@ class Chapter:
             parts += body
             before = kind
         return "\n\n".join(parts)
+
+    def _cell(self, cell: NotebookNode) -> str:
+        self.cell += 1
+        markup = self.code(cell) if cell.cell_type == "code" else self.prose(cell)
+        return f"<!-- cell {self.cell} -->\n\n{markup}"
 
     def _doors(self) -> str:
         path = f"blob/{BRANCH}/notebooks/{self.source}"
@@ -352,7 +390,7 @@ def glossary(terms: Iterable[Term], pages: dict[str, str]) -> str:
     def name(term: Term) -> str:
         return term.english.casefold()
 
-    for _, group in itertools.groupby(sorted(terms, key=name), name):
+    for _, group in groupby(sorted(terms, key=name), name):
         first, *others = group
         for other in others:
             if other.chinese != first.chinese:
@@ -361,7 +399,7 @@ def glossary(terms: Iterable[Term], pages: dict[str, str]) -> str:
                     f"{first.chinese} in {first.source}"
                 )
         links = ", ".join(
-            f"[Notebook {int(term.source[:2])}]({pages[term.source]}#new-terms)"
+            f"[Notebook&nbsp;{int(term.source[:2])}]({pages[term.source]}#new-terms)"
             for term in [first, *others]
         )
         chinese = f'<span lang="zh">{first.chinese}</span>'

@@ -1,9 +1,12 @@
 """What becomes of single cells: maths, code, links, asides and outputs."""
 
+import base64
 import html
+import math
 import re
 from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook, new_output
 
@@ -158,12 +161,32 @@ def test_html_output_has_no_blank_line_but_keeps_preformatted_lines() -> None:
     assert compact(markup) == "<p>a b</p> <pre>c&#10;&#10;d</pre>"
 
 
+def test_columns_of_words_are_told_from_columns_of_numbers() -> None:
+    frame = pd.DataFrame(
+        {"share": [-0.5, 1e-9, math.nan], "name": ["q", "1", "x"], "n": [1, 20, 3]}
+    )
+    rows = re.findall(r"<tr.*?</tr>", compact(frame.to_html()))
+    marked = [[" class" in cell for cell in re.findall("<t[hd][^>]*", r)] for r in rows]
+    assert marked == [[False, False, True, False]] * 4
+
+
 def test_a_figure_keeps_its_place_and_its_description(chapter: Chapter) -> None:
     markup = chapter.output(figure('bars of "P" & <s>'))
     image = ElementTree.fromstring(markup.replace("></div>", "/></div>")).find("img")
     assert image is not None
     assert image.attrib["alt"] == 'bars of "P" & <s>'
     assert (image.attrib["width"], image.attrib["height"]) == ("120", "45")
+
+
+def test_a_drawing_is_a_picture_with_a_description(chapter: Chapter) -> None:
+    svg = '<svg xmlns="http://www.w3.org/2000/svg"><text>地图</text></svg>'
+    about = {"image/svg+xml": {"alt": "a map"}}
+    markup = chapter.output(shown({"image/svg+xml": svg, "text/plain": ""}, about))
+    alt, data = re.findall(
+        r'alt="(.*?)" src="data:image/svg\+xml;base64,(.*?)"', markup
+    )[0]
+    assert alt == "a map"
+    assert base64.b64decode(data).decode() == svg
 
 
 def test_claims_show_nothing(chapter: Chapter) -> None:
@@ -217,6 +240,21 @@ def test_set_up_is_folded_and_exercises_are_framed(chapter: Chapter) -> None:
     assert "#@title" not in text
     assert "42" in solution.partition("</details>")[0]
     assert solution.index("</details>") < solution.index("</div>\n\n<!-- cell 8")
+
+
+def test_set_up_that_prints_is_shown_unless_below_the_title(chapter: Chapter) -> None:
+    printed = new_output("stream", text="device")
+    first, second = (code("setup()", printed, tag="setup") for _ in range(2))
+    cells = [
+        new_markdown_cell("# Title"),
+        printing,
+        new_markdown_cell("Look:"),
+        printing,
+    ]
+    above, _, below = chapter.notebook(new_notebook(cells=cells)).partition("Look:")
+    assert "device" in above.partition("<details")[2].partition("</details>")[0]
+    assert "device" in below
+    assert "<details" not in below
 
 
 def test_doors_follow_the_title(chapter: Chapter) -> None:
