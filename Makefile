@@ -11,7 +11,8 @@ WORKERS  := -n 2
 ISOLATED := OMP_NUM_THREADS=1 LMCOURSE_PROGRESS=$(CURDIR)/.venv/progress-of-tests.jsonl
 
 MAKEFLAGS += --no-print-directory
-.PHONY: help set-up set-up-tests lab test verify outputs book lint bench colab lock
+.PHONY: help set-up set-up-tests lab test verify browser outputs book lint bench \
+    colab lock
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -28,8 +29,8 @@ lab: set-up  ## open the course in JupyterLab (ARGS="--no-browser --port 8899")
 
 test: set-up-tests  ## run every test and every notebook, quickly (profile smoke)
 	@rm -f .venv/progress-of-tests.jsonl
-	$(ISOLATED) $(BIN)/pytest $(WORKERS) --dist worksteal $(ARGS) \
-	    tests/unit tests/notebooks tests/book \
+	$(ISOLATED) $(BIN)/pytest $(WORKERS) --dist worksteal $(ARGS) -m "not browser" \
+	    tests/unit tests/notebooks tests/book tests/reference \
 	    --ignore tests/notebooks/test_verify.py
 	$(ISOLATED) LMCOURSE_PROFILE=smoke $(BIN)/pytest $(WORKERS) --dist loadscope $(ARGS) \
 	    --nbval-lax --nbval-current-env --nbval-cell-timeout 120 notebooks
@@ -38,6 +39,9 @@ verify: set-up-tests  ## run every notebook in full and compare every number in 
 	@rm -f .venv/progress-of-tests.jsonl
 	$(ISOLATED) $(BIN)/pytest $(WORKERS) --dist worksteal $(ARGS) \
 	    tests/notebooks/test_verify.py
+
+browser: set-up-tests  ## use JupyterLab and the book in a real browser (needs Chromium)
+	$(ISOLATED) $(BIN)/pytest -m browser $(ARGS) tests/book tests/browser
 
 outputs: set-up  ## run notebooks whose sources changed, and store their outputs
 	$(BIN)/python -m lmcourse.execution $(ARGS)
