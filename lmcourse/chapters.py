@@ -124,21 +124,12 @@ def mark_words(table: str) -> str:
     """A pandas table with class="words" in each column that holds more than numbers."""
     body = table.partition("<tbody>")[2].split("</tr>")[:-1]
     rows = [re.findall(r"<t[hd].*?>(.*?)</t", row) for row in body]
-    words = {
-        place
-        for place, column in enumerate(
-            zip(*rows, strict=False)
-        )  # merged cells shorten rows
-        if not all(NUMBER.fullmatch(cell) for cell in column)
-    }
+    columns = enumerate(zip(*rows, strict=False))  # merged cells make short rows
+    words = {place for place, cells in columns if not all(map(NUMBER.fullmatch, cells))}
 
     def mark(row: re.Match) -> str:
-        place = count()
-        return re.sub(
-            r"<t[hd]\b",
-            lambda cell: cell[0] + ' class="words"' * (next(place) in words),
-            row[0],
-        )
+        marks = (' class="words"' * (place in words) for place in count())
+        return re.sub(r"<t[hd]\b", lambda cell: cell[0] + next(marks), row[0])
 
     return re.sub(r"<tr.*?</tr>", mark, table)
 

@@ -243,14 +243,10 @@ def test_set_up_is_folded_and_exercises_are_framed(chapter: Chapter) -> None:
 
 
 def test_set_up_that_prints_is_shown_unless_below_the_title(chapter: Chapter) -> None:
-    printed = new_output("stream", text="device")
-    first, second = (code("setup()", printed, tag="setup") for _ in range(2))
-    cells = [
-        new_markdown_cell("# Title"),
-        printing,
-        new_markdown_cell("Look:"),
-        printing,
-    ]
+    report = new_output("stream", text="device")
+    first, second = (code("setup()", report, tag="setup") for _ in range(2))
+    title, later = new_markdown_cell("# Title"), new_markdown_cell("Look:")
+    cells = [title, first, later, second]
     above, _, below = chapter.notebook(new_notebook(cells=cells)).partition("Look:")
     assert "device" in above.partition("<details")[2].partition("</details>")[0]
     assert "device" in below
