@@ -29,9 +29,8 @@ lab: set-up  ## open the course in JupyterLab (ARGS="--no-browser --port 8899")
 
 test: set-up-tests  ## run every test and every notebook, quickly (profile smoke)
 	@rm -f .venv/progress-of-tests.jsonl
-	$(ISOLATED) $(BIN)/pytest $(WORKERS) --dist worksteal $(ARGS) -m "not browser" \
-	    tests/unit tests/notebooks tests/book tests/reference \
-	    --ignore tests/notebooks/test_verify.py
+	$(ISOLATED) $(BIN)/pytest $(WORKERS) --dist worksteal -m "not browser" $(ARGS) \
+	    tests --ignore tests/browser --ignore tests/notebooks/test_verify.py
 	$(ISOLATED) LMCOURSE_PROFILE=smoke $(BIN)/pytest $(WORKERS) --dist loadscope $(ARGS) \
 	    --nbval-lax --nbval-current-env --nbval-cell-timeout 120 notebooks
 
