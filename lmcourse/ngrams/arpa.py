@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .counts import Level, check_order
+from .counts import Level, check_order, make_key
 from .encoding import MARKS, START, UNKNOWN
 from .model import BackoffModel
 
@@ -131,7 +131,7 @@ def _read(file: Iterator[bytes]) -> BackoffModel:
             history = ids[:, 0]
             for level, word in zip(levels[1:], ids.T[1:], strict=False):
                 history = level.find(history, word)
-            keys, histories = history * len(index) + ids[:, -1], len(levels[-1])
+            keys, histories = make_key(history, ids[:, -1], len(index)), len(levels[-1])
             rows = np.argsort(keys)
             keys = keys[rows]
             if (history < 0).any() or (np.diff(keys) == 0).any():

@@ -58,16 +58,16 @@ class Level:
 
         A history of -1, itself not found, is followed by nothing.
         """
-        key = np.multiply(history, self.vocabulary_size, dtype=np.int64) + word
+        key = make_key(history, word, self.vocabulary_size)
         row = np.searchsorted(self.keys, key)
         found = self.keys.take(row, mode="clip") == key
         return np.where(found, row, -1)
 
     def span(self, history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the first row of each history, and the row after its last."""
-        key = np.multiply(history, self.vocabulary_size, dtype=np.int64)
-        after = key + self.vocabulary_size
-        return np.searchsorted(self.keys, key), np.searchsorted(self.keys, after)
+        first = make_key(history, 0, self.vocabulary_size)
+        after = first + self.vocabulary_size
+        return np.searchsorted(self.keys, first), np.searchsorted(self.keys, after)
 
     def per_history(self, values: np.ndarray) -> np.ndarray:
         """Sum `values` (rows,) over the words that follow each history."""
@@ -136,23 +136,21 @@ class Counts:
         check_order(order)
         if not isinstance(text, Text):
             text = Text.from_sentences(text)
-        longest = int(text.position.max()) + 1
-        if order > longest:
-            raise ValueError(
-                f"order {order} is longer than any sentence: the longest has {longest} "
-                f"tokens with <s> and </s>; choose an order up to {longest}"
-            )
-        levels = [_unigrams(text)]
-        word = row = text.ids
-        for _ in range(order - 1):
-            # Where a k-gram does not end its sentence, the next place makes it longer.
-            longer = word[:-1] != END
-            history, suffix, word = row[:-1][longer], row[1:][longer], word[1:][longer]
-            level = levels[-1]
-            key = np.multiply(history, level.vocabulary_size, dtype=np.int64) + word
-            keys, first, count, row = distinct(key)
-            levels.append(_above(level, keys, count, suffix[first]))
-        return cls(text.words, tuple(levels))
+        return cls(text.words, count_levels(text, order)).complete()
+
+    def complete(self) -> Self:
+        """Return these counts if there are n-grams of every length.
+
+        Raises:
+            ValueError: the order is longer than any sentence with its two marks.
+        """
+        longest = sum(len(level) > 0 for level in self.levels)
+        if longest == self.order:
+            return self
+        raise ValueError(
+            f"order {self.order} is longer than any sentence: the longest has "
+            f"{longest} tokens with <s> and </s>; choose an order up to {longest}"
+        )
 
     @property
     def order(self) -> int:
@@ -220,6 +218,26 @@ class Counts:
         return replace(level, count=neighbours)
 
 
+def count_levels(text: Text, order: int) -> tuple[CountedLevel, ...]:
+    """Count the n-grams of length 1 to `order`; the last levels may be empty."""
+    levels = [_unigrams(text)]
+    word = row = text.ids
+    for _ in range(order - 1):
+        # Where a k-gram does not end its sentence, the next place makes it longer.
+        longer = word[:-1] != END
+        history, suffix, word = row[:-1][longer], row[1:][longer], word[1:][longer]
+        below = levels[-1]
+        key = make_key(history, word, below.vocabulary_size)
+        keys, first, count, row = distinct(key)
+        levels.append(_above(below, keys, count, suffix[first]))
+    return tuple(levels)
+
+
+def make_key(history: np.ndarray, word: np.ndarray, size: int) -> np.ndarray:
+    """Return the int64 key of n-grams: history row · vocabulary size + word."""
+    return np.multiply(history, size, dtype=np.int64) + word
+
+
 def check_order(order: int) -> None:
     """Raise ValueError unless the order is a whole number from 1 to 7."""
     if not isinstance(order, int | np.integer) or not 1 <= order <= MAX_ORDER:
@@ -240,21 +258,22 @@ def distinct(
     times faster than an argsort; only keys too long for that need the argsort.
 
     Args:
-        key: non-negative int64 (tokens,), at least one.
+        key: non-negative int64 (tokens,).
 
     Returns:
         The distinct keys in order, one place of each in `key`, how often each occurs,
         and for every token the row of its key, int32 (tokens,).
     """
     bits = len(key).bit_length()
-    if int(key.max()).bit_length() + bits < 64:
+    if int(key.max(initial=0)).bit_length() + bits < 64:
         ordered = np.sort((key << bits) | np.arange(len(key)))
         place = ordered & ((1 << bits) - 1)
         ordered >>= bits
     else:
         place = np.argsort(key)
         ordered = key[place]
-    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    new = np.ones(len(key), bool)
+    new[1:] = ordered[1:] != ordered[:-1]
     first = np.flatnonzero(new)
     row = np.empty(len(key), np.int32)
     row[place] = np.cumsum(new) - 1
@@ -276,19 +295,20 @@ def merge(parts: Sequence[Counts]) -> Counts:
     head = parts[0]
     if any(p.words != head.words or p.order != head.order for p in parts):
         raise ValueError("counts to merge must share their vocabulary and their order")
-    size = len(head.words)
+    size = head.levels[0].vocabulary_size
     total = np.sum([part.levels[0].count for part in parts], axis=0)
     levels = [replace(head.levels[0], count=total)]
-    below = [np.arange(size)] * len(parts)  # each part's row → merged row
+    below = [np.arange(size, dtype=np.int32)] * len(
+        parts
+    )  # each part's row → merged row
     for k in range(1, head.order):
         old = [part.levels[k] for part in parts]
         renumbered = list(zip(below, old, strict=True))
-        key = [rows[level.history] * size + level.word for rows, level in renumbered]
+        key = [make_key(rows[x.history], x.word, size) for rows, x in renumbered]
         suffix = np.concatenate([rows[level.suffix] for rows, level in renumbered])
         keys, first, _, row = distinct(np.concatenate(key))
-        count = np.zeros(len(keys), np.int64)
-        np.add.at(count, row, np.concatenate([level.count for level in old]))
-        levels.append(_above(levels[-1], keys, count, suffix[first]))
+        count = np.bincount(row, np.concatenate([level.count for level in old]))
+        levels.append(_above(levels[-1], keys, count.astype(np.int64), suffix[first]))
         ends = np.cumsum([0, *map(len, old)])
         below = [row[start:end] for start, end in pairwise(ends)]
     return Counts(head.words, tuple(levels))
@@ -344,7 +364,8 @@ def _unigrams(text: Text) -> CountedLevel:
     size = len(text.words)
     count = np.bincount(text.ids, minlength=size)
     count[START] = 0
-    return CountedLevel(1, np.arange(size), 1, size, count, np.zeros(size, int), 1)
+    suffix = np.zeros(size, np.int32)
+    return CountedLevel(1, np.arange(size), 1, size, count, suffix, 1)
 
 
 def _above(

@@ -69,7 +69,7 @@ class Text:
                 f"expected a list of sentences, got the string {sentences[:40]!r}: "
                 "cut it into lists of tokens first"
             )
-        return cls._encode(map(_checked, sentences), words)
+        return cls._encode(map(_checked, sentences), words)._not_empty()
 
     @classmethod
     def from_file(
@@ -89,14 +89,24 @@ class Text:
             ValueError: the file is empty, has an empty line, is not UTF-8, or a
                 line holds ``<s>`` or ``</s>``.
         """
-        lines = read_lines(path)
         try:
-            if characters:
-                return cls._encode((to_characters(x.decode()) for x in lines), words)
-            return cls._encode((line.split() for line in lines), words, raw=True)
+            text = cls.from_lines(read_lines(path), words, characters)
+            return text._not_empty()
         except ValueError as error:
             named = str(error).startswith(str(path))
             raise error if named else ValueError(f"{path}: {error}") from None
+
+    @classmethod
+    def from_lines(
+        cls,
+        lines: Iterable[bytes],
+        words: Sequence[str] | None = None,
+        characters: bool = False,
+    ) -> Self:
+        """Encode lines as they stand in a file, each a sentence (see `from_file`)."""
+        if characters:
+            return cls._encode((to_characters(x.decode()) for x in lines), words)
+        return cls._encode((line.split() for line in lines), words, raw=True)
 
     @classmethod
     def _encode(cls, sentences, words, raw=False) -> Self:
@@ -110,25 +120,32 @@ class Text:
             ids.append(START)
             ids.extend(map(index.__getitem__, tokens))
             ids.append(END)
-        if words is None:
+        training = words is None
+        if training:
             words = (*MARKS, *_strings(list(index)[2:], raw))
-        text = cls(np.frombuffer(ids, dtype=np.int32), tuple(words))
-        text._check(training=isinstance(index, _Growing))
+        text = cls(np.array(ids, dtype=np.int32), tuple(words))
+        text._check_marks()
+        if training:
+            text._check_sentences()
         return text
 
-    def _check(self, training: bool) -> None:
+    def _not_empty(self) -> Self:
         if not len(self.ids):
             raise ValueError("there is no text: expected at least one sentence")
-        marks = np.flatnonzero(self.ids <= END)
-        odd = np.flatnonzero(self.ids[marks] != np.arange(len(marks)) % 2)
-        if len(odd) or len(marks) % 2:
-            number = 1 + (odd[0] if len(odd) else len(marks)) // 2
+        return self
+
+    def _check_marks(self) -> None:
+        marks = self.ids[self.ids <= END]
+        odd = np.flatnonzero(marks != np.arange(len(marks)) % 2)
+        if len(odd):
             raise ValueError(
-                f"sentence {number} holds <s> or </s>: these marks are added to every "
-                "sentence, so remove or rename them in the text"
+                f"sentence {odd[0] // 2 + 1} holds <s> or </s>: these marks are added "
+                "to every sentence, so remove or rename them in the text"
             )
-        empty = np.flatnonzero(np.diff(marks)[::2] == 1)
-        if training and len(empty):
+
+    def _check_sentences(self) -> None:
+        empty = np.flatnonzero(self.ids[self.starts + 1] == END)
+        if len(empty):
             raise ValueError(
                 f"sentence {empty[0] + 1} is empty: remove empty sentences, which "
                 "would teach the model that sentences end at once"
@@ -175,10 +192,10 @@ def read_lines(path: str | Path) -> Iterator[bytes]:
     """
     with Path(path).open("rb") as file:
         for number, line in enumerate(file, 1):
-            yield checked_line(line, path, number)
+            yield checked_line(line, f"{path}, line {number}")
 
 
-def checked_line(line: bytes, path: str | Path, number: int | str) -> bytes:
+def checked_line(line: bytes, where: str) -> bytes:
     """Return the line if it is UTF-8 and holds something.
 
     Raises:
@@ -188,12 +205,12 @@ def checked_line(line: bytes, path: str | Path, number: int | str) -> bytes:
         line.decode()
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path}, line {number}: byte 0x{line[error.start]:02x} is not UTF-8; "
-            "save the file as UTF-8"
+            f"{where}: byte 0x{line[error.start]:02x} is not UTF-8; save the file as "
+            "UTF-8"
         ) from None
     if not line.strip():
         raise ValueError(
-            f"{path}, line {number} is empty: every line holds one sentence; remove it"
+            f"{where}: the line is empty, but every line holds one sentence; remove it"
         )
     return line
 

@@ -86,6 +86,7 @@ class BackoffModel:
     log_prob: tuple[np.ndarray, ...] = ()
     log_backoff: tuple[np.ndarray, ...] = ()
     unseen_history = 1.0  # β of a history that was never seen
+    normalised = True  # probabilities sum to 1
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .counts import CountedLevel, Level, ngrams, suffixes
+from .counts import CountedLevel, Level, make_key, ngrams, suffixes
 from .encoding import START
 from .model import BackoffModel, log10
 
@@ -135,7 +135,7 @@ def _keep(model: BackoffModel, keep: Sequence[np.ndarray]) -> BackoffModel:
             break
         row = np.cumsum(below) - 1  # where a row of the level below has moved
         size = level.vocabulary_size
-        keys = row[level.history[kept]] * size + level.word[kept]
+        keys = make_key(row[level.history[kept]], level.word[kept], size)
         level = Level(level.order, keys, np.count_nonzero(below), size)
         small = _raise(small, level, log_prob[kept])
     return small
