@@ -120,10 +120,15 @@ def test_the_theme_is_remembered(tab: Page) -> None:
 # ------------------------------------------------------------------ for everyone
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 360)]
+)
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing_serious(tab: Page, name: str, scheme: str) -> None:
+def test_axe_finds_nothing_serious(
+    tab: Page, name: str, scheme: str, width: int
+) -> None:
     tab.emulate_media(color_scheme=scheme)
+    tab.set_viewport_size({"width": width, "height": 800})
     tab.goto(f"/{name}.html")
     for fold in tab.locator("summary").all():
         fold.click()
