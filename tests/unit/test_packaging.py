@@ -1,4 +1,4 @@
-"""The package as people install it: wheel, conda, locked versions, a light import."""
+"""The package as people install it, and what the documents at the top promise of it."""
 
 import json
 import os
@@ -13,6 +13,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+
+from lmcourse.syllabus import Notebook, notebooks
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
@@ -177,3 +179,36 @@ def test_the_package_itself_loads_almost_nothing(tmp_path: Path) -> None:
     code = "import json, sys, lmcourse; print(json.dumps(list(sys.modules)))"
     loaded = set(json.loads(python(code, tmp_path)))
     assert not loaded & {"numpy", "IPython", "ipywidgets", "PIL", "requests"}
+
+
+# ---------------------------------------------------------------- documents
+
+
+def document(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("entry", notebooks().values(), ids=lambda entry: entry.name)
+def test_the_map_in_the_readme_is_the_syllabus(entry: Notebook) -> None:
+    link = f"[{entry.title}](notebooks/{entry.name}.ipynb)"
+    title = link if entry.written else entry.title
+    assert f"| {entry.number} | {title} | {entry.question} |\n" in document("README.md")
+
+
+def test_every_command_is_explained_and_every_explained_command_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):.*##", document("Makefile"), flags=re.M))
+    text = document("README.md") + document("CONTRIBUTING.md")
+    explained = set(re.findall(r"`make ([a-z]+)", text))
+    assert explained == targets - {"help"}
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_links_lead_to_files(name: str) -> None:
+    links = re.findall(r"(?<!!)\[[^\]]+\]\(([^)#:]+)\)", document(name))
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_citation_names_this_version() -> None:
+    citation = yaml.safe_load(document("CITATION.cff"))
+    assert str(citation["version"]) == PROJECT["version"]
+    assert citation["title"] in document("README.md")
