@@ -41,7 +41,7 @@ def write_arpa(
             f"{type(model).__name__} gives unseen histories the weight "
             f"{model.unseen_history}, but in ARPA files it is 1: use another smoother"
         )
-    model.history_ids([])  # complains if the model is not fitted
+    model.check_fitted()
     words, lines = _printable(model.words, trained_unknown)
     path = Path(path)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
@@ -186,16 +186,21 @@ def _section(
     _expect(file, f"\\{order}-grams:".encode())
     ids, numbers = array("i"), array("d")
     for _, line in zip(range(size), file, strict=False):
-        prob, *words = line.split()
-        if not order <= len(words) <= order + 1:
+        words = line.split()
+        if not order + 1 <= len(words) <= order + 2:
             break
-        numbers.append(float(prob))
+        numbers.append(float(words.pop(0)))
         numbers.append(float(words.pop()) if len(words) > order else 0.0)
         if order == 1:
             index.setdefault(words[0], len(index))
-        ids.extend(map(index.__getitem__, words))
+        try:
+            ids.extend(map(index.__getitem__, words))
+        except KeyError as error:
+            word = error.args[0].decode(errors="replace")
+            raise ValueError(f"{word!r} in a {order}-gram is no unigram") from None
     if len(numbers) < 2 * size:
-        raise ValueError(f"line {len(numbers) // 2 + 1} of \\{order}-grams: is missing")
+        number = len(numbers) // 2 + 1
+        raise ValueError(f"line {number} of \\{order}-grams: is missing or malformed")
     log10 = np.array(numbers).reshape(size, 2)
     if not (log10[:, 0] <= 0).all() or not (log10[:, 1] < np.inf).all():
         raise ValueError(f"\\{order}-grams: hold a probability above 1, or no number")

@@ -21,19 +21,25 @@ START, END, UNKNOWN = 0, 1, 2  # their numbers in every vocabulary
 MARKS = ("<s>", "</s>", "<unk>")
 
 
-class _Growing(dict):
-    """Word → number, where a new word gets the next number."""
+class _Index(dict):
+    """Word → number. A new word gets the next number, or that of the unknown type."""
 
-    def __missing__(self, word):
-        number = self[word] = len(self) + 1  # <s> and </s> are in, <unk> is not
+    def __init__(self, words: Sequence, kind: type, growing: bool) -> None:
+        super().__init__((word, i) for i, word in enumerate(words, len(MARKS)))
+        self.kind, self.growing = kind, growing
+
+    def __missing__(self, word: str | bytes) -> int:
+        if not isinstance(word, self.kind):
+            raise ValueError(f"holds {word!r}, which is no string")
+        if word in (*MARKS[:2], b"<s>", b"</s>"):
+            raise ValueError(
+                f"holds {word!r}, a mark that is added to every sentence: remove it "
+                "from the text, or rename it"
+            )
+        if not self.growing:
+            return UNKNOWN
+        number = self[word] = len(MARKS) + len(self)
         return number
-
-
-class _Closed(dict):
-    """Word → number, where every new word is the unknown one."""
-
-    def __missing__(self, word):
-        return UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -111,45 +117,34 @@ class Text:
     @classmethod
     def _encode(cls, sentences, words, raw=False) -> Self:
         """Encode tokens; `raw` ones are bytes, which spares decoding each of them."""
-        known = (*MARKS[:2], *(words[3:] if words else ()))
-        numbers = (START, END, *range(3, len(known) + 1))
-        keys = (word.encode() for word in known) if raw else known
-        index = (_Closed if words else _Growing)(zip(keys, numbers, strict=True))
+        known = [] if words is None else words[len(MARKS) :]
+        known = [word.encode() for word in known] if raw else known
+        index = _Index(known, kind=bytes if raw else str, growing=words is None)
         ids = array("i")
-        for tokens in sentences:
+        for number, tokens in enumerate(sentences, 1):
             ids.append(START)
-            ids.extend(map(index.__getitem__, tokens))
+            try:
+                ids.extend(map(index.__getitem__, tokens))
+            except ValueError as error:
+                raise ValueError(f"sentence {number} {error}") from None
+            except TypeError:
+                raise ValueError(
+                    f"sentence {number} is {tokens!r}: expected a list of strings"
+                ) from None
+            if index.growing and ids[-1] == START:
+                raise ValueError(
+                    f"sentence {number} is empty: remove empty sentences, which would "
+                    "teach the model that sentences end at once"
+                )
             ids.append(END)
-        training = words is None
-        if training:
-            words = (*MARKS, *_strings(list(index)[2:], raw))
-        text = cls(np.array(ids, dtype=np.int32), tuple(words))
-        text._check_marks()
-        if training:
-            text._check_sentences()
-        return text
+        if words is None:
+            words = (*MARKS, *(word.decode() if raw else word for word in index))
+        return cls(np.array(ids, dtype=np.int32), tuple(words))
 
     def _not_empty(self) -> Self:
         if not len(self.ids):
             raise ValueError("there is no text: expected at least one sentence")
         return self
-
-    def _check_marks(self) -> None:
-        marks = self.ids[self.ids <= END]
-        odd = np.flatnonzero(marks != np.arange(len(marks)) % 2)
-        if len(odd):
-            raise ValueError(
-                f"sentence {odd[0] // 2 + 1} holds <s> or </s>: these marks are added "
-                "to every sentence, so remove or rename them in the text"
-            )
-
-    def _check_sentences(self) -> None:
-        empty = np.flatnonzero(self.ids[self.starts + 1] == END)
-        if len(empty):
-            raise ValueError(
-                f"sentence {empty[0] + 1} is empty: remove empty sentences, which "
-                "would teach the model that sentences end at once"
-            )
 
     def __len__(self) -> int:
         """The number of predicted tokens: words and ``</s>``."""
@@ -167,17 +162,17 @@ class Text:
         return np.arange(len(self.ids)) - np.repeat(self.starts, lengths)
 
     def split(self, share: float) -> tuple[Self, Self]:
-        """Cut after the first `share` (0 to 1) of the sentences, vocabulary shared.
+        """Cut after about the first `share` (0 to 1) of the sentences.
+
+        Neither part is empty, and both keep the vocabulary.
 
         Raises:
-            ValueError: one of the parts would be empty.
+            ValueError: there is just one sentence.
         """
-        sentence = round(share * len(self.starts))
-        if not 0 < sentence < len(self.starts):
-            raise ValueError(
-                f"{len(self.starts)} sentence(s) cannot be cut at {share:.0%}: "
-                "more text is needed"
-            )
+        sentences = len(self.starts)
+        if sentences < 2:
+            raise ValueError("one sentence cannot be cut in two: more text is needed")
+        sentence = min(max(round(share * sentences), 1), sentences - 1)
         place = self.starts[sentence]
         first, second = self.ids[:place], self.ids[place:]
         return type(self)(first, self.words), type(self)(second, self.words)
@@ -222,13 +217,3 @@ def _checked(tokens: Sequence[str]) -> Sequence[str]:
             "use list(…) for characters"
         )
     return tokens
-
-
-def _strings(words: list, raw: bool) -> list[str]:
-    """Return the words as strings; complain about anything else."""
-    if raw:
-        return [word.decode() for word in words]
-    for word in words:
-        if not isinstance(word, str):
-            raise ValueError(f"token {word!r} is a {type(word).__name__}, not a string")
-    return words

@@ -114,7 +114,7 @@ class BackoffModel:
         Raises:
             ValueError: the text is bad, or was encoded with another vocabulary.
         """
-        self._check_fitted()
+        self.check_fitted()
         if not isinstance(sentences, Text):
             return Text.from_sentences(sentences, self.words)
         if sentences.words != self.words:
@@ -190,7 +190,7 @@ class BackoffModel:
 
     def history_ids(self, history: Sequence[str]) -> list[int]:
         """Return the numbers of the last order - 1 tokens of a history."""
-        self._check_fitted()
+        self.check_fitted()
         if isinstance(history, str):
             raise ValueError(f"history is the string {history!r}: expected a list")
         ids = [self.index.get(token, UNKNOWN) for token in history]
@@ -241,6 +241,7 @@ class BackoffModel:
         """Word → number, without the unknown type."""
         return word_index(self.words)
 
-    def _check_fitted(self) -> None:
+    def check_fitted(self) -> None:
+        """Raise ValueError if there are no tables yet."""
         if not self.levels:
             raise ValueError("this model has no counts yet: call fit(sentences) first")

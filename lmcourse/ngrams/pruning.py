@@ -158,6 +158,7 @@ def _raise(model: BackoffModel, level: Level, log_prob: np.ndarray) -> BackoffMo
 
 
 def _check(model: BackoffModel) -> None:
+    model.check_fitted()
     if model.unseen_history != 1:
         raise ValueError(
             f"{type(model).__name__} has no back-off weights that could take up what "
