@@ -157,13 +157,13 @@ for (const code of all("pre.code")) {
 {
   // What scrolls sideways can be reached with the keyboard.
   const parts = all("main pre, .table-wrapper, .figure, .formula.display, .frame");
-  const watch = new ResizeObserver(entries => {
-    for (const { target } of entries) {
-      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
-      else target.removeAttribute("tabindex");
-    }
-  });
+  const update = part => {
+    if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+    else part.removeAttribute("tabindex");
+  };
+  const watch = new ResizeObserver(entries => entries.forEach(entry => update(entry.target)));
   parts.forEach(part => watch.observe(part));
+  document.fonts.addEventListener("loadingdone", () => parts.forEach(update));
 }
 if (one("#print-button")) {
   one("#print-button").addEventListener("click", () => print());

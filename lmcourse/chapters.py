@@ -60,6 +60,8 @@ def highlight(code: str, language: str = "python") -> str:
     except ClassNotFound:
         lexer = TextLexer()
     markup = colour(code, lexer, HtmlFormatter(nowrap=True))
+    # Names, operators and punctuation have no colour: marked, they are half a page.
+    markup = re.sub(r'<span class="[nopw]">(.*?)</span>', r"\1", markup)
     return f'<pre class="code"><code>{one_line(markup.rstrip())}</code></pre>'
 
 
@@ -329,7 +331,12 @@ class Chapter:
                 body = [*opening, *body, "</div>"]
             parts += body
             before = kind
-        return "\n\n".join(parts)
+        text = "\n\n".join(parts)
+        if re.search(r"^## ", text, re.MULTILINE):
+            return text
+        # Jupyter sets ## as large as a title, so notebooks begin with ###; a page must
+        # not skip a level.
+        return re.sub(r"^#(?=##+ )", "", text, flags=re.MULTILINE)
 
     def _cell(self, cell: NotebookNode) -> str:
         self.cell += 1

@@ -30,8 +30,12 @@ def build(folder: Path, **cells: list[nbformat.NotebookNode]) -> Path:
 # ------------------------------------------------------------------ a good book
 
 
-def test_every_link_of_every_page_leads_somewhere(built: Path) -> None:
-    """Counted again with another parser than the build's own."""
+@pytest.mark.parametrize("which", ["built", "course_book"])
+def test_every_link_of_every_page_leads_somewhere(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    """Followed again with another parser than the build's own."""
+    built = request.getfixturevalue(which)
     pages = {path.name: page(built, path.name) for path in built.glob("*.html")}
     checked = 0
     for name, soup in pages.items():

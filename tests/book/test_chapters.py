@@ -233,7 +233,7 @@ def test_set_up_is_folded_and_exercises_are_framed(chapter: Chapter) -> None:
     )
     assert text.count("<summary>Set-up</summary>") == 1
     exercise = text.partition('<div class="exercise">')[2]
-    assert exercise.strip().startswith("### Your turn")
+    assert exercise.strip().startswith("## Your turn")
     assert 'class="check not-tried"' in exercise
     assert text.index("Earlier.") < text.index('<div class="exercise">')
     solution = text.partition("<summary>Solution</summary>")[2]
@@ -251,6 +251,20 @@ def test_set_up_that_prints_is_shown_unless_below_the_title(chapter: Chapter) ->
     assert "device" in above.partition("<details")[2].partition("</details>")[0]
     assert "device" in below
     assert "<details" not in below
+
+
+@pytest.mark.parametrize(
+    ("levels", "on_the_page"),
+    [("# ### #### ###", "# ## ### ##"), ("# ## ### ##", "# ## ### ##")],
+)
+def test_headings_do_not_skip_a_level(
+    chapter: Chapter, levels: str, on_the_page: str
+) -> None:
+    cells = [new_markdown_cell(f"{level} Title") for level in levels.split()]
+    cells.append(code("### a comment"))
+    text = chapter.notebook(new_notebook(cells=cells))
+    assert " ".join(re.findall(r"^(#+) Title", text, flags=re.M)) == on_the_page
+    assert "### a comment" in text
 
 
 def test_doors_follow_the_title(chapter: Chapter) -> None:
