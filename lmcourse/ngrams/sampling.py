@@ -87,6 +87,7 @@ def sample(
     """
     if n < 1 or max_tokens < 1:
         raise ValueError(f"n is {n}, max_tokens is {max_tokens}: expected 1 or more")
+    model.history_ids(start)  # complains about a string
     history = [MARKS[START], *start]
     model.distribution(history)  # complains about histories it cannot follow
     ids = model.history_ids(history)
