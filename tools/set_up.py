@@ -20,6 +20,8 @@ if sys.version_info < (3, 11):
             *sys.version_info
         )
     )
+if sys.platform == "win32":
+    sys.exit("On Windows the course runs in WSL: wsl --install, then as on Linux.")
 
 import fcntl
 import hashlib
@@ -99,12 +101,12 @@ def site_packages():
 
 
 def sources():
-    """A hash of everything that decides what is installed and fetched."""
+    """A hash of everything that decides what a set-up does, this file included."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     project = {k: v for k, v in settings["project"].items() if k != "urls"}
     parts = [project, settings["build-system"], settings["tool"]["setuptools"]]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
-    for path in (LOCK, ROOT / "data" / "catalog.toml"):
+    for path in (LOCK, ROOT / "data" / "catalog.toml", Path(__file__)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -195,7 +197,9 @@ def install(lock):
 
 
 def configure_jupyter(lock):
-    """Register the kernel, and keep JupyterLab from asking the network for news."""
+    """Register the kernel. JupyterLab asks the network for nothing, and prints its
+    address last, not a list of language servers.
+    """
     run(lock, PYTHON, "-m", "ipykernel", "install", "--sys-prefix")
     news = "@jupyterlab/apputils-extension:announcements"
     settings = VENV / "etc" / "jupyter"
@@ -205,7 +209,12 @@ def configure_jupyter(lock):
     )
     write(
         settings / "jupyter_lab_config.json",
-        json.dumps({"LabApp": {"extension_manager": "readonly"}}),
+        json.dumps(
+            {
+                "LabApp": {"extension_manager": "readonly"},
+                "LanguageServerManager": {"autodetect": False},
+            }
+        ),
     )
 
 

@@ -146,6 +146,7 @@ def test_a_reader_who_then_tests_keeps_the_environment(set_up: SetUp) -> None:
         ("requirements.lock", "2.4.6", "2.4.7"),
         ("pyproject.toml", '["numpy"]', '["numpy", "pandas"]'),
         ("data/catalog.toml", "1_000_000", "2_000_000"),
+        ("tools/set_up.py", "ROOM_GB = 3", "ROOM_GB = 4"),
     ],
 )
 def test_changed_sources_are_installed_into_the_same_environment(
@@ -269,6 +270,12 @@ def test_an_old_python_is_named(repository: Path) -> None:
     assert run.returncode == 1
     assert "needs Python 3.11 or newer, and this is Python 3.9." in run.stderr
     assert "make lab PYTHON=" in run.stderr
+
+
+def test_windows_is_sent_to_wsl(repository: Path) -> None:
+    run = pretend(repository, "sys.platform = 'win32'")
+    assert run.returncode == 1
+    assert "WSL" in run.stderr
 
 
 def test_the_script_keeps_to_the_syntax_of_old_pythons() -> None:
