@@ -39,8 +39,10 @@ verify: set-up-tests  ## run every notebook in full and compare every number in 
 	$(ISOLATED) $(BIN)/pytest $(WORKERS) --dist worksteal $(ARGS) \
 	    tests/notebooks/test_verify.py
 
+# Two runs, because one process drives one browser.
 browser: set-up-tests  ## use JupyterLab and the book in a real browser (needs Chromium)
-	$(ISOLATED) $(BIN)/pytest -m browser $(ARGS) tests/book tests/browser
+	$(ISOLATED) $(BIN)/pytest -m browser $(ARGS) tests/book
+	$(ISOLATED) $(BIN)/pytest -m browser $(ARGS) tests/browser
 
 outputs: set-up  ## run notebooks whose sources changed, and store their outputs
 	$(BIN)/python -m lmcourse.execution $(ARGS)
