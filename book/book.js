@@ -13,7 +13,7 @@ const one = (selector, root = document) => root.querySelector(selector);
   const describe = () => { button.ariaLabel = `Switch to the ${other()} theme`; };
   button.addEventListener("click", () => {
     page.dataset.theme = other();
-    try { localStorage.setItem("theme", page.dataset.theme); } catch {}
+    try { localStorage.setItem("book-theme", page.dataset.theme); } catch {}
     describe();
   });
   system.addEventListener("change", describe);
@@ -121,10 +121,12 @@ for (const sweep of all(".sweep")) {
 
 // ---------------------------------------------------------------- where am I
 {
-  for (const link of all("#contents a")) {
-    if (link.pathname === location.pathname) link.ariaCurrent = "page";
+  const contents = one("#contents");
+  for (const link of all("a", contents)) {
+    if (link.pathname !== location.pathname) continue;
+    link.ariaCurrent = "page";
+    contents.scrollTop = link.offsetTop - contents.clientHeight / 2;
   }
-  one("#contents [aria-current]")?.scrollIntoView({ block: "center" });
   const headings = all("main h2 .header, main h3 .header");
   if (headings.length > 2 && !one("#print-button")) {
     const list = document.createElement("ul");

@@ -87,9 +87,11 @@ def build(root: Path, destination: Path) -> None:
 
     Raises ValueError with everything that is wrong; `destination` then stays as it was.
     """
-    with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
-        book = Path(folder, "book")
+    with tempfile.TemporaryDirectory(dir=destination.parent, prefix="_book-") as new:
+        book = Path(new, "book")
         run_mdbook(root, book)
+        # mdBook copies whatever lies beside the chapters.
+        shutil.rmtree(book / ".ipynb_checkpoints", ignore_errors=True)
         if problems := list(page_problems(book)):
             raise ValueError("\n".join(problems))
         store_pictures(book)

@@ -36,7 +36,8 @@ TOKEN = re.compile(
   | (?P<dollar>\\\$)
   | \$\$(?P<display>.+?)\$\$
   | (?P<equation>\\begin\{(?P<name>(?:align|equation|gather)\*?)\}.+?\\end\{(?P=name)\})
-  | \$(?P<inline>(?![\s$])(?:[^$\\\n]|\\.|\n(?!\n))+?)(?<!\s)\$(?!\d)
+  | \$(?![\s$]|\d(?:[^$\\]|\\.)*\s\$)   # $5 and $6 are prices
+      (?P<inline>(?:[^$\\\n]|\\.|\n(?!\n))+)\$(?!\d)
   | !\[(?P<alt>[^\]]*)\]\((?P<picture>[^)\s]+)\)
   | (?<=\]\()(?P<target>[^)\s]+)
     """,

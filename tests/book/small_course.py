@@ -183,6 +183,9 @@ def write_course(folder: Path, **notebooks: nbformat.NotebookNode) -> Path:
     (source / "glossary.md").write_text(glossary, encoding="utf-8")
     for name, notebook in notebooks.items():
         nbformat.write(notebook, source / f"{name}.ipynb")
+    checkpoints = source / ".ipynb_checkpoints"
+    checkpoints.mkdir()
+    (checkpoints / "old.ipynb").write_text("{}", encoding="utf-8")
     for name in ("book.toml", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     (folder / "book").symlink_to(ROOT / "book")

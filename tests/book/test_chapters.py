@@ -37,7 +37,7 @@ def chapter() -> Chapter:
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_formulas_become_mathml(chapter: Chapter, formula: str) -> None:
     display = html.unescape(chapter.markdown(f"$${formula}$$"))
-    inline = html.unescape(chapter.markdown(f"so ${formula}$, then"))
+    inline = html.unescape(chapter.markdown(f"so ${formula} $, then"))
     assert not chapter.problems
     assert FORMULAS[formula] in display
     assert display.startswith('<span class="formula display"><math display="block">')
