@@ -74,7 +74,14 @@ def make_environment(python: str) -> None:
     for folder in (startup, kernel):
         folder.mkdir(parents=True)
     (startup / "colab.py").write_text(STARTUP)
-    command = [str(PYTHON), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    command = [
+        str(PYTHON),
+        "-Xfrozen_modules=off",
+        "-m",
+        "ipykernel_launcher",
+        "-f",
+        "{connection_file}",
+    ]
     spec = {"argv": command, "display_name": "Colab", "language": "python"}
     (kernel / "kernel.json").write_text(json.dumps(spec))
 
@@ -82,7 +89,7 @@ def make_environment(python: str) -> None:
 def problems(path: Path) -> list[str]:
     """What is wrong with a run of the notebook in `path`; raises where a cell fails."""
     installed = ("lmcourse", "mailbits", "pypi-simple")
-    pip("uninstall", "--quiet", "--yes", *installed)
+    pip("uninstall", "-qq", "--yes", *installed)
     before = set(pip("freeze").splitlines())
     notebook = execution.read(path)
     for cell in notebook.cells:
