@@ -26,7 +26,7 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 
-from .chapters import Chapter, Term, glossary
+from .chapters import Chapter, glossary
 
 GLOSSARY_MARK = "<!-- glossary -->"
 EMBEDDED = re.compile(
@@ -50,19 +50,10 @@ def preprocess() -> None:
         item["source_path"]: Path(item["path"]).with_suffix(".md").name
         for item in found
     }
-    terms: list[Term] = []
-    problems: list[str] = []
-    for item in found:
-        chapter = Chapter(item["source_path"], pages)
-        if chapter.source.endswith(".ipynb"):
-            notebook = nbformat.reads(item["content"], as_version=4)
-            item["content"] = chapter.notebook(notebook)
-        else:
-            item["content"] = chapter.markdown(item["content"])
-        terms += chapter.terms
-        problems += chapter.problems
+    chapters = [_render(item, pages) for item in found]
+    problems = [problem for chapter in chapters for problem in chapter.problems]
     try:
-        table = glossary(terms, pages)
+        table = glossary((t for chapter in chapters for t in chapter.terms), pages)
     except ValueError as error:
         problems.append(str(error))
     if problems:
@@ -70,6 +61,21 @@ def preprocess() -> None:
     for item in found:
         item["content"] = item["content"].replace(GLOSSARY_MARK, table)
     sys.stdout.buffer.write(json.dumps(book).encode())
+
+
+def _render(item: dict, pages: dict[str, str]) -> Chapter:
+    """Replace the content of mdBook's chapter by Markdown, and return our chapter."""
+    chapter = Chapter(item["source_path"], pages)
+    if not chapter.source.endswith(".ipynb"):
+        item["content"] = chapter.markdown(item["content"])
+        return chapter
+    try:
+        notebook = nbformat.reads(item["content"], as_version=4)
+    except ValueError:
+        chapter.problem("this is not a notebook; is it cut off?")
+    else:
+        item["content"] = chapter.notebook(notebook)
+    return chapter
 
 
 def _chapters(items: list) -> Iterator[dict]:
@@ -103,10 +109,12 @@ def build(root: Path, destination: Path) -> None:
 
 def run_mdbook(root: Path, book: Path) -> None:
     """mdBook's own part. It exits with 0 after some errors, so its log is read too."""
-    programs = Path(sys.executable).parent
-    path = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    mdbook = shutil.which("mdbook", path=path)
+    if mdbook is None:
+        raise ValueError("mdBook is not installed: pip install 'lmcourse[book]'")
     done = subprocess.run(
-        [programs / "mdbook", "build", root, "--dest-dir", book],
+        [mdbook, "build", root, "--dest-dir", book],
         env=os.environ | {"PATH": path, "RUST_LOG": "info"},
         capture_output=True,
         text=True,

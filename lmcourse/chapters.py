@@ -219,7 +219,6 @@ class Chapter:
         """`latex` as MathML; a formula that cannot be read is a problem."""
         from math_core import LatexError
 
-        latex = re.sub(r"\n\s*>?", "\n", latex)  # a quotation marks each of its lines
         try:
             mathml = self.mathml.convert_with_global_state(latex, displaystyle=display)
         except LatexError as error:
@@ -252,6 +251,9 @@ class Chapter:
         if part["code"] is not None:
             return highlight(part["code"], part["language"])
         if latex := part["display"] or part["equation"]:
+            line = found.string.rfind("\n", 0, found.start()) + 1
+            if found.string.startswith(">", line):  # a quotation marks every line
+                latex = re.sub(r"^>", "", latex, flags=re.MULTILINE)
             return self.formula(latex, display=True)
         if part["inline"]:
             return self.formula(part["inline"], display=False)

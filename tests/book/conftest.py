@@ -72,7 +72,8 @@ def course_address(course_book: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+# Playwright runs once at a time in a process, so it ends with the module.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Chromium from the system's packages; without one, skipped, but never in CI."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")

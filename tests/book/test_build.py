@@ -205,9 +205,10 @@ def test_a_failed_build_leaves_the_last_good_book(tmp_path: Path) -> None:
         ("book.toml", "smart-punct", "stray-punct", "stray-punct"),
         ("notebooks/SUMMARY.md", "01_first.ipynb", "09_gone.ipynb", "09_gone.ipynb"),
         ("notebooks/README.md", "small", "<b>small", "unclosed HTML tag"),
+        ("notebooks/01_first.ipynb", "}", "", "01_first.ipynb: this is not a notebook"),
     ],
 )
-def test_what_mdbook_complains_about_stops_the_build(
+def test_a_damaged_file_stops_the_build(
     tmp_path: Path, name: str, old: str, new: str, said: str
 ) -> None:
     root = write_course(tmp_path / "course", **{"01_first": new_notebook()})

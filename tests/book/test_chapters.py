@@ -82,6 +82,7 @@ def test_markdown_cannot_read_into_a_formula(chapter: Chapter) -> None:
 
 def test_a_formula_in_a_quotation_loses_its_marks(chapter: Chapter) -> None:
     assert "&gt;" not in chapter.markdown("> $$\n> a = b\n> $$")
+    assert "&gt;" in chapter.markdown("$$\na\n> b\n$$")
     assert not chapter.problems
 
 
