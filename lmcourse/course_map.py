@@ -79,7 +79,7 @@ def _draw_box(entry: Notebook, left: int, top: int, colour: str) -> str:
         f'<rect x="{left}" y="{top}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" '
         f'rx="7" {style}/>'
     )
-    lines = textwrap.wrap(f"{entry.number} · {entry.title}", 20)
+    lines = textwrap.wrap(f"{entry.number} · {entry.title}", 18)
     texts = (
         _text(left + 8, top + 18 + 16 * place, line, size=12, fill=ink)
         for place, line in enumerate(lines)
