@@ -59,9 +59,13 @@ class Level:
         A history of -1, itself not found, is followed by nothing.
         """
         key = make_key(history, word, self.vocabulary_size)
-        row = np.searchsorted(self.keys, key)
-        found = self.keys.take(row, mode="clip") == key
-        return np.where(found, row, -1)
+        ordered = np.argsort(key, axis=None)  # keeps the search in the cache
+        wanted = key.ravel()[ordered]
+        row = np.searchsorted(self.keys, wanted)
+        row[self.keys.take(row, mode="clip") != wanted] = -1
+        found = np.empty_like(row)
+        found[ordered] = row
+        return found.reshape(key.shape)
 
     def span(self, history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the first row of each history, and the row after its last."""
@@ -228,7 +232,8 @@ def count_levels(text: Text, order: int) -> tuple[CountedLevel, ...]:
         history, suffix, word = row[:-1][longer], row[1:][longer], word[1:][longer]
         below = levels[-1]
         key = make_key(history, word, below.vocabulary_size)
-        keys, first, count, row = distinct(key)
+        top = below.order == order - 1  # no longer n-grams will ask for its rows
+        keys, first, count, row = distinct(key, rows=not top)
         levels.append(_above(below, keys, count, suffix[first]))
     return tuple(levels)
 
@@ -250,34 +255,41 @@ def word_index(words: Sequence[str]) -> dict[str, int]:
 
 
 def distinct(
-    key: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    key: np.ndarray, rows: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
     """Sort and group keys.
 
     Sorting ``key · 2^bits + place`` gives order and places in one plain sort, several
-    times faster than an argsort; only keys too long for that need the argsort.
+    times faster than an argsort; only keys too long for that need the argsort. On large
+    texts fresh memory costs as much as the sort, so arrays are overwritten.
 
     Args:
-        key: non-negative int64 (tokens,).
+        key: non-negative int64 (tokens,); its content is lost.
+        rows: whether the last result is needed.
 
     Returns:
         The distinct keys in order, one place of each in `key`, how often each occurs,
-        and for every token the row of its key, int32 (tokens,).
+        and for every token the row of its key, int32 (tokens,), or None.
     """
     bits = len(key).bit_length()
     if int(key.max(initial=0)).bit_length() + bits < 64:
-        ordered = np.sort((key << bits) | np.arange(len(key)))
-        place = ordered & ((1 << bits) - 1)
-        ordered >>= bits
+        key <<= bits
+        key |= np.arange(len(key), dtype=np.int32)
+        key.sort()
+        place = key & ((1 << bits) - 1)
+        key >>= bits
     else:
         place = np.argsort(key)
-        ordered = key[place]
+        key = key[place]
     new = np.ones(len(key), bool)
-    new[1:] = ordered[1:] != ordered[:-1]
+    new[1:] = key[1:] != key[:-1]
     first = np.flatnonzero(new)
-    row = np.empty(len(key), np.int32)
-    row[place] = np.cumsum(new) - 1
-    return ordered[first], place[first], np.diff(first, append=len(key)), row
+    row = None
+    if rows:
+        row = np.empty(len(key), np.int32)
+        row[place] = np.cumsum(new, dtype=np.int32)
+        row -= 1
+    return key[first], place[first], np.diff(first, append=len(key)), row
 
 
 def merge(parts: Sequence[Counts]) -> Counts:
