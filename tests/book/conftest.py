@@ -1,7 +1,5 @@
 """The small course's book, built once, and a browser to look at it."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -10,15 +8,11 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 from lmcourse import book
 
 from .small_course import ROOT, first_notebook, second_notebook, write_course
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "browser: needs Chromium")
 
 
 @pytest.fixture(scope="session")
@@ -73,21 +67,6 @@ def course_address(course_book: Path) -> Iterator[str]:
 
 
 # Playwright runs once at a time in a process, so it ends with the module.
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Chromium from the system's packages; without one, skipped, but never in CI."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        reason = "no Chromium is installed (apt-get install chromium)"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=found, args=["--no-sandbox"]
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def tab(chromium: Browser, address: str) -> Iterator[Page]:
     """A tab on the small course's book."""

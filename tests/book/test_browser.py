@@ -166,6 +166,27 @@ def test_axe_finds_nothing_in_the_course(
     assert not violations(course_tab, name)
 
 
+def test_the_courses_first_lesson_plays(course_tab: Page, picture) -> None:
+    course_tab.set_viewport_size({"width": 1280, "height": 900})
+    course_tab.goto("/01_bigram_counting.html")
+    sweep = course_tab.locator(".sweep").first
+    slider = sweep.get_by_role("slider", name="history")
+    slider.focus()
+    for _ in "abcdefghijklmnopq":
+        course_tab.keyboard.press("ArrowRight")
+    expect(sweep.locator("output")).to_have_text("q")
+    expect(sweep.locator("[data-shown] img")).to_be_visible()
+    sweep.evaluate("sweep => sweep.scrollIntoView({block: 'center'})")
+    picture(course_tab, "book")
+
+
+@pytest.mark.parametrize("words", ["maximum likelihood", "困惑度"])
+def test_the_course_is_found_in_both_languages(course_tab: Page, words: str) -> None:
+    course_tab.goto("/index.html")
+    found = search(course_tab, words)
+    assert any(title.startswith("1 · Counting pairs") for title in found)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_open_search_is_accessible_too(tab: Page, scheme: str) -> None:
     tab.emulate_media(color_scheme=scheme)

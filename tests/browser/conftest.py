@@ -1,7 +1,6 @@
 """A real JupyterLab on a copy of the notebooks, and a real browser in front of it."""
 
 import json
-import os
 import secrets
 import shutil
 import signal
@@ -12,22 +11,12 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from lmcourse.execution import NOTEBOOKS, run_environment
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 START_LIMIT = 60  # seconds
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "browser: needs Chromium")
-
-
-def pytest_addoption(parser):
-    parser.addoption("--pictures", help="a folder for screenshots")
 
 
 @dataclass(frozen=True)
@@ -111,40 +100,9 @@ def wait_until_up(running, server, log):
     pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
 
 
-@pytest.fixture(scope="session")
-def chromium():
-    """The browser; without one these tests are skipped, but never in CI."""
-    if CHROMIUM is None:
-        reason = "no Chromium is installed (apt install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"]
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(chromium):
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(30_000)
     yield context.new_page()
     context.close()
-
-
-@pytest.fixture
-def picture(request):
-    """A function that keeps a screenshot where `--pictures` says, else does nothing."""
-    folder = request.config.getoption("--pictures")
-
-    def keep(shot_of, name):
-        if folder:
-            Path(folder).mkdir(exist_ok=True)
-            shot_of.screenshot(path=Path(folder) / f"{name}.png")
-
-    return keep
