@@ -23,18 +23,17 @@ NEVER = -99.0
 RENAMED = "# The trained word <unk> is written {}; <unk> is the unknown type."
 
 
-def write_arpa(
-    model: BackoffModel, path: str | Path, trained_unknown: str = "<rare>"
-) -> None:
+def write_arpa(model: BackoffModel, path: str | Path) -> None:
     """Write a model so that KenLM and SRILM can read it.
 
     KenLM scores the word ``<unk>`` and unknown words alike. A trained ``<unk>`` is
-    therefore renamed, which a comment on the first line records for `read_arpa`.
+    therefore written ``<rare>`` (or ``<rare>_``, if that is a word), which a comment on
+    the first line records for `read_arpa`.
 
     Raises:
-        ValueError: the model cannot be written: maximum likelihood and Stupid Backoff,
-            which weigh unseen histories in ways that ARPA has no place for; words that
-            contain white space or have the name `trained_unknown`.
+        ValueError: the model is maximum likelihood or Stupid Backoff, which weigh
+            unseen histories in ways that ARPA has no place for, or is not fitted; or a
+            word contains white space.
     """
     if model.unseen_history != 1:
         raise ValueError(
@@ -42,7 +41,7 @@ def write_arpa(
             f"{model.unseen_history}, but in ARPA files it is 1: use another smoother"
         )
     model.check_fitted()
-    words, lines = _printable(model.words, trained_unknown)
+    words, lines = _printable(model.words)
     path = Path(path)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
@@ -61,9 +60,7 @@ def write_arpa(
         raise
 
 
-def _printable(
-    words: Sequence[str], trained_unknown: str
-) -> tuple[list[str], list[str]]:
+def _printable(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the words as written, and the comment on what was renamed."""
     spaced = [word for word in words if word.encode().split() != [word.encode()]]
     if spaced:
@@ -71,13 +68,14 @@ def _printable(
             f"the word {spaced[0]!r} is or contains white space, which separates words "
             "in ARPA files: replace it before training, for example by '▁'"
         )
-    words, comment = list(words), []
-    if MARKS[UNKNOWN] in words[UNKNOWN + 1 :]:
-        if trained_unknown in words:
-            raise ValueError(f"{trained_unknown!r} is a word: choose trained_unknown")
-        words[words.index(MARKS[UNKNOWN], UNKNOWN + 1)] = trained_unknown
-        comment = [RENAMED.format(trained_unknown) + "\n"]
-    return words, comment
+    words = list(words)
+    if words.count(MARKS[UNKNOWN]) == 1:
+        return words, []
+    name = "<rare>"
+    while name in words:
+        name += "_"
+    words[words.index(MARKS[UNKNOWN], UNKNOWN + 1)] = name
+    return words, [RENAMED.format(name) + "\n"]
 
 
 def _ngrams(levels: Sequence[Level], words: list[str]) -> Iterator[list[str]]:

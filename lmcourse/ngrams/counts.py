@@ -310,9 +310,8 @@ def merge(parts: Sequence[Counts]) -> Counts:
     size = head.levels[0].vocabulary_size
     total = np.sum([part.levels[0].count for part in parts], axis=0)
     levels = [replace(head.levels[0], count=total)]
-    below = [np.arange(size, dtype=np.int32)] * len(
-        parts
-    )  # each part's row → merged row
+    # Below, for each part: its row → the merged row.
+    below = [np.arange(size, dtype=np.int32)] * len(parts)
     for k in range(1, head.order):
         old = [part.levels[k] for part in parts]
         renumbered = list(zip(below, old, strict=True))

@@ -85,11 +85,16 @@ def _lines(block: Block) -> Iterator[bytes]:
             file.seek(block.start - 1)
             file.readline()  # begins in the block before
         while (place := file.tell()) < block.stop and (line := file.readline()):
-            yield checked_line(line, f"{block.path}, byte {place}")
+            yield checked_line(line, f"{block.path}, the line at byte {place}")
+
+
+def _read(block: Block, words: tuple[str, ...] | None) -> Text:
+    place = f"{block.path}, after byte {block.start} line"
+    return Text.from_lines(_lines(block), words, place=place)
 
 
 def _words(block: Block) -> tuple[str, ...]:
-    return Text.from_lines(_lines(block)).words
+    return _read(block, None).words
 
 
 def _join(vocabularies: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
@@ -100,5 +105,4 @@ def _join(vocabularies: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 def _count(block: Block, words: tuple[str, ...], order: int) -> Counts:
     """Count a block; the words stay out of the result, they are on their way anyway."""
-    text = Text.from_lines(_lines(block), words)
-    return Counts((), count_levels(text, order))
+    return Counts((), count_levels(_read(block, words), order))

@@ -32,8 +32,9 @@ class _Index(dict):
         if not isinstance(word, self.kind):
             raise ValueError(f"holds {word!r}, which is no string")
         if word in (*MARKS[:2], b"<s>", b"</s>"):
+            mark = word.decode() if self.kind is bytes else word
             raise ValueError(
-                f"holds {word!r}, a mark that is added to every sentence: remove it "
+                f"holds {mark!r}, a mark that is added to every sentence: remove it "
                 "from the text, or rename it"
             )
         if not self.growing:
@@ -70,12 +71,15 @@ class Text:
                 sentence is a string or holds ``<s>`` or ``</s>``, a token is no
                 string.
         """
-        if isinstance(sentences, str):
+        if isinstance(sentences, str) or not isinstance(sentences, Iterable):
             raise ValueError(
-                f"expected a list of sentences, got the string {sentences[:40]!r}: "
-                "cut it into lists of tokens first"
+                f"expected a list of sentences, each a list of tokens, got "
+                f"{str(sentences)[:40]!r}; Text.from_file reads files"
             )
-        return cls._encode(map(_checked, sentences), words)._not_empty()
+        text = cls._encode(map(_checked, sentences), words, "sentence")
+        if not len(text):
+            raise ValueError("there is no text: expected at least one sentence")
+        return text
 
     @classmethod
     def from_file(
@@ -95,12 +99,11 @@ class Text:
             ValueError: the file is empty, has an empty line, is not UTF-8, or a
                 line holds ``<s>`` or ``</s>``.
         """
-        try:
-            text = cls.from_lines(read_lines(path), words, characters)
-            return text._not_empty()
-        except ValueError as error:
-            named = str(error).startswith(str(path))
-            raise error if named else ValueError(f"{path}: {error}") from None
+        place = f"{path}, line"
+        text = cls.from_lines(read_lines(path), words, characters, place)
+        if not len(text):
+            raise ValueError(f"{path} is empty: expected at least one sentence")
+        return text
 
     @classmethod
     def from_lines(
@@ -108,14 +111,25 @@ class Text:
         lines: Iterable[bytes],
         words: Sequence[str] | None = None,
         characters: bool = False,
+        place: str = "line",
     ) -> Self:
-        """Encode lines as they stand in a file, each a sentence (see `from_file`)."""
+        """Encode lines as they stand in a file, each a sentence (see `from_file`).
+
+        Errors name a line by `place` and its number. No lines make an empty text.
+        """
         if characters:
-            return cls._encode((to_characters(x.decode()) for x in lines), words)
-        return cls._encode((line.split() for line in lines), words, raw=True)
+            tokens = (to_characters(line.decode()) for line in lines)
+            return cls._encode(tokens, words, place)
+        return cls._encode((line.split() for line in lines), words, place, raw=True)
 
     @classmethod
-    def _encode(cls, sentences, words, raw=False) -> Self:
+    def _encode(
+        cls,
+        sentences: Iterable[Sequence[str | bytes]],
+        words: Sequence[str] | None,
+        place: str,
+        raw: bool = False,
+    ) -> Self:
         """Encode tokens; `raw` ones are bytes, which spares decoding each of them."""
         known = [] if words is None else words[len(MARKS) :]
         known = [word.encode() for word in known] if raw else known
@@ -126,25 +140,21 @@ class Text:
             try:
                 ids.extend(map(index.__getitem__, tokens))
             except ValueError as error:
-                raise ValueError(f"sentence {number} {error}") from None
+                raise ValueError(f"{place} {number} {error}") from None
             except TypeError:
                 raise ValueError(
-                    f"sentence {number} is {tokens!r}: expected a list of strings"
+                    f"{place} {number} is {str(tokens)[:60]}: expected a list of "
+                    "strings"
                 ) from None
             if index.growing and ids[-1] == START:
                 raise ValueError(
-                    f"sentence {number} is empty: remove empty sentences, which would "
+                    f"{place} {number} is empty: remove empty sentences, which would "
                     "teach the model that sentences end at once"
                 )
             ids.append(END)
         if words is None:
             words = (*MARKS, *(word.decode() if raw else word for word in index))
         return cls(np.array(ids, dtype=np.int32), tuple(words))
-
-    def _not_empty(self) -> Self:
-        if not len(self.ids):
-            raise ValueError("there is no text: expected at least one sentence")
-        return self
 
     def __len__(self) -> int:
         """The number of predicted tokens: words and ``</s>``."""
@@ -200,12 +210,12 @@ def checked_line(line: bytes, where: str) -> bytes:
         line.decode()
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{where}: byte 0x{line[error.start]:02x} is not UTF-8; save the file as "
-            "UTF-8"
+            f"{where} holds byte 0x{line[error.start]:02x}, which is not UTF-8: save "
+            "the file as UTF-8"
         ) from None
     if not line.strip():
         raise ValueError(
-            f"{where}: the line is empty, but every line holds one sentence; remove it"
+            f"{where} is empty, but every line holds one sentence: remove empty lines"
         )
     return line
 

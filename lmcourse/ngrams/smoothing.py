@@ -22,6 +22,8 @@ from .counts import CountedLevel, Counts, check_order, matches
 from .encoding import START, Text
 from .model import BackoffModel, Sentences, UnseenHistory, log10
 
+Arrays = tuple[np.ndarray, np.ndarray]
+
 
 class DiscountWarning(UserWarning):
     """The counts are too few or too odd to estimate a discount from."""
@@ -76,13 +78,13 @@ class Smoother(BackoffModel):
         self.__dict__.pop("index", None)
         return self
 
-    def share(self, level: CountedLevel) -> tuple[np.ndarray, np.ndarray]:
+    def share(self, level: CountedLevel) -> Arrays:
         """Return own(hw) for every n-gram and left(h) for every history of a level."""
         raise NotImplementedError
 
     def combine(
         self, level: CountedLevel, own: np.ndarray, left: np.ndarray, lower: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> Arrays:
         """Return p of every n-gram and β of every history; here by interpolation.
 
         Args:
@@ -115,7 +117,9 @@ class _OneOrder(Smoother):
         self._training = self._counts(training)
         return super().fit(self._training)
 
-    def combine(self, level, own, left, lower):
+    def combine(
+        self, level: CountedLevel, own: np.ndarray, left: np.ndarray, lower: np.ndarray
+    ) -> Arrays:
         if level.order < self.order:
             below = self._training.levels[level.order - 2] if level.order > 1 else None
             complete = np.arange(level.histories) < (below.begins if below else 0)
@@ -144,7 +148,7 @@ class MaximumLikelihood(_OneOrder):
     name = "mle"
     unseen_history = 0.0
 
-    def share(self, level):
+    def share(self, level: CountedLevel) -> Arrays:
         return level.count / level.total[level.history], np.zeros(level.histories)
 
     def distribution(self, history: Sequence[str] = ()) -> np.ndarray:
@@ -178,13 +182,13 @@ class AddK(_OneOrder):
 
     def __init__(self, order: int = 3, k: float = 1.0) -> None:
         super().__init__(order)
-        if not 0 < k < np.inf:
+        if not 0 < k < 1e100:
             raise ValueError(
                 f"k is {k}: expected a number above 0 (0 is maximum likelihood)"
             )
         self.k = k
 
-    def share(self, level):
+    def share(self, level: CountedLevel) -> Arrays:
         added = self.k * (level.vocabulary_size - 1)
         total = level.total + added
         return level.count / total[level.history], added / total
@@ -229,30 +233,37 @@ class JelinekMercer(Smoother):
             ValueError: the text is bad; weights were given as well as `held_out`; or
                 neither, and `training` are `Counts`, which have no last tenth.
         """
-        if self.given is not None and held_out is not None:
+        if self.given is None:
+            training, counts, held_out = self._separate(training, held_out)
+            self._estimate(counts, held_out)
+        elif held_out is not None:
             raise ValueError("weights are given, so held-out text would not be used")
-        if self.given is None and held_out is None:
-            if isinstance(training, Counts):
-                raise ValueError(
-                    "weights need held-out text, and counts hold none back: "
-                    "call fit(counts, held_out), or give the weights"
-                )
-            if not isinstance(training, Text):
-                training = Text.from_sentences(training)
-            first, held_out = training.split(0.9)
-            self._estimate(self._counts(first), held_out)
-        elif self.given is None:
-            training = self._counts(training)
-            if not isinstance(held_out, Text):
-                held_out = Text.from_sentences(held_out, training.words)
-            self._estimate(training, held_out)
         return super().fit(training)
 
-    def share(self, level):
+    def share(self, level: CountedLevel) -> Arrays:
         up_to = sum(self.weights[: level.order + 1])
         mu = self.weights[level.order] / up_to if up_to else 1.0
         own = mu * level.count / level.total[level.history]
         return own, np.full(level.histories, 1 - mu)
+
+    def _separate(
+        self, training: Counts | Sentences, held_out: Sentences | None
+    ) -> tuple[Counts | Text, Counts, Text]:
+        """Return what to train on, and the counts and the text for the weights."""
+        if held_out is not None:
+            counts = self._counts(training)
+            if not isinstance(held_out, Text):
+                held_out = Text.from_sentences(held_out, counts.words)
+            return counts, counts, held_out
+        if isinstance(training, Counts):
+            raise ValueError(
+                "weights need held-out text, and counts hold none back: "
+                "call fit(counts, held_out), or give the weights"
+            )
+        if not isinstance(training, Text):
+            training = Text.from_sentences(training)
+        first, held_out = training.split(0.9)
+        return training, self._counts(first), held_out
 
     def _estimate(self, counts: Counts, held_out: Text) -> None:
         """Set the weights that make the held-out text likeliest.
@@ -319,7 +330,7 @@ class GoodTuring(_OneOrder):
 
     name = "good-turing"
 
-    def share(self, level):
+    def share(self, level: CountedLevel) -> Arrays:
         types = level.vocabulary_size - 1
         n = level.counts_of_counts(RELIABLE + 1)
         n[0] = np.count_nonzero(level.total) * types - np.count_nonzero(level.count)
@@ -345,14 +356,16 @@ class Katz(Smoother):
 
     name = "katz"
 
-    def share(self, level):
+    def share(self, level: CountedLevel) -> Arrays:
         discount = self._discounts(level)
         counted = discount[np.minimum(level.count, RELIABLE + 1)] * level.count
         kept = level.per_history(counted)
         total = level.total + (kept == level.total)
         return counted / total[level.history], 1 - kept / total
 
-    def combine(self, level, own, left, lower):
+    def combine(
+        self, level: CountedLevel, own: np.ndarray, left: np.ndarray, lower: np.ndarray
+    ) -> Arrays:
         if level.order == 1:
             unseen = level.count == 0
             unseen[START] = False
@@ -386,7 +399,7 @@ class WittenBell(Smoother):
 
     name = "witten-bell"
 
-    def share(self, level):
+    def share(self, level: CountedLevel) -> Arrays:
         total = level.total + level.types
         return level.count / total[level.history], level.types / total
 
@@ -416,7 +429,7 @@ class AbsoluteDiscounting(Smoother):
         self.discounts = []
         return super().fit(training)
 
-    def share(self, level):
+    def share(self, level: CountedLevel) -> Arrays:
         given = self.discount
         d = given[level.order - 1] if given else self._estimate(level)
         self.discounts.append(d)
@@ -484,7 +497,7 @@ class ModifiedKneserNey(Smoother):
         self.discounts = []
         return super().fit(training)
 
-    def share(self, level):
+    def share(self, level: CountedLevel) -> Arrays:
         d = self.discount or self._estimate(level)
         self.discounts.append(d)
         taken = np.array([0, *d])[np.minimum(level.count, 3)]
@@ -523,11 +536,13 @@ class StupidBackoff(Smoother):
     unseen_history = 0.4
     normalised = False
 
-    def share(self, level):
+    def share(self, level: CountedLevel) -> Arrays:
         own = level.count / level.total[level.history]
         return own, np.full(level.histories, self.unseen_history)
 
-    def combine(self, level, own, left, lower):
+    def combine(
+        self, level: CountedLevel, own: np.ndarray, left: np.ndarray, lower: np.ndarray
+    ) -> Arrays:
         return np.where(level.count > 0, own, left[0] * lower[0]), left
 
     def perplexity(self, sentences: Sentences) -> float:

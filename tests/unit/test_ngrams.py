@@ -1,15 +1,18 @@
 """Counting and smoothing, against the formulas written out with dictionaries."""
 
+import doctest
 import itertools
 import math
 import warnings
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import lmcourse.ngrams
 from lmcourse.ngrams import (
     SMOOTHERS,
     AbsoluteDiscounting,
@@ -495,7 +498,9 @@ def test_one_sentence_is_enough_or_the_error_says_what_is_missing(smoother):
     [
         ([], "at least one sentence"),
         ([["a"], []], "sentence 2 is empty"),
-        ("a b", "got the string"),
+        ("a b", "expected a list of sentences"),
+        (7, "expected a list of sentences"),
+        (Path("text.txt"), "Text.from_file reads files"),
         (["a b"], "got the string 'a b' as a sentence"),
         ([["a"], ["b", "<s>", "c"]], "sentence 2 holds '<s>'"),
         ([["a", "</s>"], ["b"]], "sentence 1 holds '</s>'"),
@@ -592,11 +597,11 @@ def test_files_are_read_as_kenlm_reads_them(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "at least one sentence"),
-        (b"a b\n\nc\n", "line 2: the line is empty"),
-        (b"a b\n \t\nc\n", "line 2: the line is empty"),
-        (b"a b\nc \xff d\n", "line 2: byte 0xff is not UTF-8"),
-        (b"a b\n<s> c\n", "sentence 2 holds b'<s>'"),
+        (b"", "is empty: expected at least one sentence"),
+        (b"a b\n\nc\n", "line 2 is empty"),
+        (b"a b\n \t\nc\n", "line 2 is empty"),
+        (b"a b\nc \xff d\n", "line 2 holds byte 0xff, which is not UTF-8"),
+        (b"a b\n<s> c\n", "line 2 holds '<s>'"),
     ],
 )
 @pytest.mark.parametrize("words", [None, ("<s>", "</s>", "<unk>", "a")])
@@ -605,6 +610,12 @@ def test_bad_files_are_named_with_the_line(tmp_path, content, message, words):
     file.write_bytes(content)
     with pytest.raises(ValueError, match=rf"bad\.txt.*{message}"):
         Text.from_file(file, words)
+
+
+def test_the_examples_in_the_package_hold():
+    results = doctest.testmod(lmcourse.ngrams)
+    assert results.attempted >= 4
+    assert results.failed == 0
 
 
 def test_fitting_proper_text_warns_of_nothing():

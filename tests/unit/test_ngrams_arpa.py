@@ -110,14 +110,16 @@ def test_files_of_other_tools_are_read(tmp_path):
 
 
 def test_a_trained_unknown_word_is_renamed_and_comes_back(tmp_path):
-    model = fitted(WittenBell, 2)
-    write_arpa(model, tmp_path / "model.arpa", trained_unknown="<oov>")
-    text = (tmp_path / "model.arpa").read_text()
-    assert text.startswith("# The trained word <unk> is written <oov>")
-    assert "the <oov>" in text
-    assert read_arpa(tmp_path / "model.arpa").index["<unk>"] == model.index["<unk>"]
-    with pytest.raises(ValueError, match="'the' is a word"):
-        write_arpa(model, tmp_path / "model.arpa", trained_unknown="the")
+    path = tmp_path / "model.arpa"
+    for word, name in (("the", "<rare>"), ("<rare>", "<rare>_")):
+        model = WittenBell(2).fit([["a", word, "<unk>"], ["<unk>", word]])
+        write_arpa(model, path)
+        lines = path.read_text().splitlines()
+        assert lines[0].startswith(f"# The trained word <unk> is written {name};")
+        assert f"{word} {name}" in path.read_text()
+        assert_same_tables(read_arpa(path), model)
+    write_arpa(WittenBell(2).fit([["a", "b"]]), path)
+    assert path.read_text().startswith("\\data\\")
 
 
 @pytest.mark.parametrize(
