@@ -9,7 +9,8 @@ from IPython.display import display
 from .figures import BLUE, GREEN, GREY, ORANGE, PURPLE
 from .syllabus import Notebook, notebooks
 
-BOX_WIDTH, BOX_HEIGHT, GAP, MARGIN = 136, 62, 10, 14
+BOX_WIDTH, BOX_HEIGHT, GAP, MARGIN = 136, 104, 10, 14
+INK, PALE_INK = "#1a1a1a", "#595959"
 ROW_HEIGHT = BOX_HEIGHT + 38
 PART_COLOURS = (GREY, BLUE, GREEN, ORANGE, PURPLE)
 
@@ -29,10 +30,11 @@ def _parts() -> list[tuple[str, list[Notebook]]]:
 def describe_map() -> str:
     """The map in words."""
     parts = [
-        f"{part}: " + ", ".join(f"{n.number} {n.title}{_coming(n)}" for n in entries)
+        f"{part}: "
+        + " ".join(f"{n.number} {n.title}{_coming(n)}: {n.question}" for n in entries)
         for part, entries in _parts()
     ]
-    return "Map of the course. " + ". ".join(parts) + "."
+    return "Map of the course. " + " ".join(parts)
 
 
 def _coming(entry: Notebook) -> str:
@@ -60,7 +62,7 @@ def draw_map() -> str:
 
 
 def _draw_row(part: str, entries: list[Notebook], top: int, colour: str) -> str:
-    label = _text(MARGIN, top + 14, part, size=14, fill=colour, weight="bold")
+    label = _text(MARGIN, top + 14, part, size=14, fill=INK, weight="bold")
     boxes = (
         _draw_box(entry, MARGIN + place * (BOX_WIDTH + GAP), top + 22, colour)
         for place, entry in enumerate(entries)
@@ -74,15 +76,20 @@ def _draw_box(entry: Notebook, left: int, top: int, colour: str) -> str:
         style = (
             f'fill="none" stroke="{colour}" stroke-opacity="0.5" stroke-dasharray="4"'
         )
-    ink = "#1a1a1a" if entry.written else "#595959"
     box = (
         f'<rect x="{left}" y="{top}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" '
         f'rx="7" {style}/>'
     )
-    lines = textwrap.wrap(f"{entry.number} · {entry.title}", 18)
+    title = textwrap.wrap(f"{entry.number} · {entry.title}", 18)
+    question = textwrap.wrap(entry.question, 20)
+    ink = INK if entry.written else PALE_INK
+    lines = [(line, 11, ink, "bold") for line in title]
+    lines += [(line, 11, PALE_INK, "normal") for line in question]
     texts = (
-        _text(left + 8, top + 18 + 16 * place, line, size=12, fill=ink)
-        for place, line in enumerate(lines)
+        _text(
+            left + 8, top + 18 + 15 * place, line, size=size, fill=fill, weight=weight
+        )
+        for place, (line, size, fill, weight) in enumerate(lines)
     )
     return box + "".join(texts)
 

@@ -27,6 +27,8 @@ def sweep(
     values = list(values)
     if not values:
         raise ValueError("sweep needs at least one value")
+    if not alt.strip():
+        raise ValueError("sweep needs alt='…': say what a reader should see in it")
     frames = [render(function(value), alt) for value in values]
     payload = {
         "label": label,
@@ -60,6 +62,8 @@ def render(result: Any, alt: str) -> dict[str, Any]:
             "bundle": {"image/png": png, "text/plain": f"[figure: {alt}]"},
             "metadata": picture_metadata(alt, width),
         }
+    if result is None:
+        raise ValueError("the function of a sweep gives None: is a `return` missing?")
     text = result if isinstance(result, str) else repr(result)
     if hasattr(result, "_repr_html_"):
         markup = result._repr_html_()

@@ -70,7 +70,13 @@ def picture_metadata(alt: str, width: int) -> dict:
 
 
 def show(figure: "Figure", alt: str) -> None:
-    """Display `figure` with `alt`, a description for those who cannot see it."""
+    """Display `figure` with `alt`, a description for those who cannot see it.
+
+    Raises ValueError for anything but a matplotlib figure, and for an empty `alt`.
+    """
+    if not hasattr(figure, "savefig"):
+        what = type(figure).__name__
+        raise ValueError(f"show needs a matplotlib figure, and this is of type {what}")
     metadata = picture_metadata(alt, width=0)
     png, metadata["image/png"]["width"] = encode(figure)
     bundle = {"image/png": png, "text/plain": f"[figure: {alt}]"}

@@ -45,6 +45,7 @@ def notebook(name: str) -> Notebook:
     try:
         return notebooks()[name]
     except KeyError:
-        nearest = get_close_matches(name, notebooks(), n=1, cutoff=0.3)
+        begins = [known for known in notebooks() if known.startswith(str(name))]
+        nearest = begins or get_close_matches(str(name), notebooks(), 1, cutoff=0.3)
         meant = f"; did you mean {nearest[0]!r}?" if nearest else ""
         raise ValueError(f"no notebook is called {name!r}{meant}") from None

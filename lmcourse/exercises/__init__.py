@@ -12,6 +12,7 @@ import io
 import json
 import os
 import pkgutil
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -90,19 +91,18 @@ def check(name: str, answer: Any, *, record: bool = True) -> None:
     this computer (see `progress_path`), unless `record` is False, as in the course's
     own solutions. Raises ValueError for an unknown exercise.
     """
-    try:
-        found = exercises()[name]
-    except KeyError:
-        nearest = get_close_matches(name, exercises(), n=1, cutoff=0.3)
+    found = exercises().get(str(name))
+    if found is None:
+        nearest = get_close_matches(str(name), exercises(), n=1, cutoff=0.3)
         meant = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        raise ValueError(f"no exercise is called {name!r}{meant}") from None
+        raise ValueError(f"no exercise is called {name!r}{meant}")
     result = judge(found, answer)
     note = ""
     if result.status == "right":
         if not record:
             _shown_solutions.append(answer)
             note = "This is the course's solution, so your progress stays as it was."
-        elif callable(answer) and any(answer is shown for shown in _shown_solutions):
+        elif any(answer is shown for shown in _shown_solutions):
             note = "This is still the course's solution: run your own cell first."
         else:
             note = _remember(name)
@@ -111,17 +111,19 @@ def check(name: str, answer: Any, *, record: bool = True) -> None:
 
 def judge(found: Exercise, answer: Any) -> Result:
     """Judge one answer without showing or remembering anything."""
-    if is_untried(answer):
-        return Result(found.name, "not tried")
     try:
         with _time_limit(TIME_LIMIT), _silence():
+            if is_untried(answer):
+                return Result(found.name, "not tried")
             found.judge(answer)
+    except KeyboardInterrupt:  # the reader's own
+        raise
     except Hint as hint:
         return Result(found.name, "wrong", str(hint))
     except _OutOfTime:
         text = f"Your answer ran for {TIME_LIMIT:.0f} seconds and was stopped: "
         return Result(found.name, "wrong", text + "is there a loop that never ends?")
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # whatever an answer raises, SystemExit too
         text = f"Your answer could not be used: {_describe(error)}."
         return Result(found.name, "wrong", text)
     return Result(found.name, "right")
@@ -151,7 +153,7 @@ def expect(condition: Any, hint: str) -> None:
 def call(function: Any, *arguments: Any) -> Any:
     """The reader's function applied to copies of `arguments`; failures are hints."""
     if not callable(function):
-        raise Hint(f"A function is asked for, and this is a {type(function).__name__}.")
+        raise Hint(f"A function is asked for, and this is {kind(function)}.")
     shown = ", ".join(_shorten(argument) for argument in arguments)
     name = getattr(function, "__name__", "your function")
     try:
@@ -163,8 +165,14 @@ def call(function: Any, *arguments: Any) -> Any:
     return value
 
 
+def kind(value: Any) -> str:
+    """The type of a value with its article: "a list", "an int"."""
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
 def _describe(error: BaseException) -> str:
-    text = _shorten(str(error), 120) if str(error) else ""
+    text = _shorten(str(error).rstrip("."), 120)
     return f"{type(error).__name__}" + (f": {text}" if text else "")
 
 
@@ -185,7 +193,8 @@ def _time_limit(seconds: float) -> Iterator[None]:
     """Raise `_OutOfTime` in the block after `seconds`.
 
     Signals reach the main thread only, where notebook cells run; elsewhere there is no
-    limit.
+    limit. Nor can they stop a single call that never returns to Python, such as
+    `sum(itertools.count())`.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -215,7 +224,7 @@ def _display(result: Result, note: str) -> None:
     markup = (
         '<div class="lm-check" '
         f'style="border-left:4px solid {colour};padding:.3em .8em">'
-        f"<strong>{verdict}</strong> {_code_spans(said)}</div>"
+        f"<strong>{verdict}</strong> {_markup(said)}</div>"
     )
     content = {
         "exercise": result.exercise,
@@ -230,13 +239,12 @@ def _display(result: Result, note: str) -> None:
     display(bundle, raw=True)
 
 
-def _code_spans(text: str) -> str:
-    """Escaped HTML in which `backticks` have become code."""
+def _markup(text: str) -> str:
+    """Escaped HTML in which `backticks` have become code, *asterisks* emphasis."""
     parts = html.escape(text, quote=False).split("`")
-    return "".join(
-        f"<code>{part}</code>" if place % 2 else part
-        for place, part in enumerate(parts)
-    )
+    parts[1::2] = [f"<code>{part}</code>" for part in parts[1::2]]
+    parts[::2] = [re.sub(r"\*([^*\s]+)\*", r"<em>\1</em>", part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def progress_path() -> Path:
@@ -294,4 +302,4 @@ def progress() -> Any:
                 "still to do": ", ".join(left) or "nothing",
             }
         )
-    return pd.DataFrame(rows).set_index("notebook")
+    return pd.DataFrame(rows).set_index("notebook").rename_axis(None)

@@ -4,7 +4,7 @@ from numbers import Integral
 from typing import Any
 
 from .. import corpora
-from . import call, exercise, expect
+from . import call, exercise, expect, kind
 
 NOTEBOOK = "00_start_here"
 
@@ -14,7 +14,7 @@ def starting_with_a(answer: Any) -> None:
     names = list(corpora.load("names"))
     expect(
         isinstance(answer, Integral),
-        f"A whole number is asked for, and this is a {type(answer).__name__}: "
+        f"A whole number is asked for, and this is {kind(answer)}: "
         "count the names with `sum(…)` or `len(…)`.",
     )
     right = sum(name.startswith("a") for name in names)
@@ -32,19 +32,23 @@ def starting_with_a(answer: Any) -> None:
 
 @exercise("most-letters", title="The longest name", notebook=NOTEBOOK)
 def most_letters(answer: Any) -> None:
-    names = ["jo", "maria", "ann", "laura"]
+    names = ["jo", "annabella", "charles", "annabelle"]
     found = call(answer, names)
-    expect(found != 5, "5 is its length; the name is asked for: `max` takes a `key`.")
+    expect(found != 9, "9 is its length; the name is asked for: `max` takes a `key`.")
     expect(
         not isinstance(found, list),
         "One name is asked for; of equally long ones, the first.",
     )
     expect(found != "jo", "*jo* is the shortest of the four.")
     expect(
-        found != "laura",
-        "*laura* is as long as *maria*, and *maria* comes first: prefer the first.",
+        found != "annabelle",
+        "*annabella* is just as long and comes first in the list: prefer the first.",
     )
-    expect(found == "maria", f"Of {names} the longest is *maria*, not {found!r}.")
+    expect(
+        found != "charles",
+        "*charles* comes out, which has more *different* letters: count all of them.",
+    )
+    expect(found == "annabella", f"Of {names} it is *annabella*, not {found!r}.")
     words = ["zoe", "bartholomew", "jo"]
     expect(
         call(answer, words) != "zoe",

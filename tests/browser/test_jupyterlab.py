@@ -68,15 +68,15 @@ def test_run_all_move_a_slider_solve_an_exercise(page, lab, picture):
         "([bars, before]) => document.querySelector(bars).src !== before",
         arg=[BARS, before],
     )
-    assert slider.locator(".widget-readout").inner_text() == "a"
-    assert stage.get_attribute("alt").endswith("history a")
+    assert slider.locator(".widget-readout").inner_text() == "b"
+    assert stage.get_attribute("alt").endswith("history b")
 
     box = handle.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] + 120, box["y"] + 5, steps=8)
     page.mouse.up()
-    assert slider.locator(".widget-readout").inner_text() > "b"
+    assert slider.locator(".widget-readout").inner_text() > "c"
     picture(page, "notebook")
 
     # A handle, since a locator would look for the text that is about to be replaced.

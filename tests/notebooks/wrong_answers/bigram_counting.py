@@ -40,6 +40,14 @@ def count_flat(names):
     return Counter(pair for name in names for pair in pairwise(f"^{name}$"))
 
 
+def count_pairs_of_a_name_once(names):
+    counts = defaultdict(Counter)
+    for name in names:
+        for a, b in set(pairwise(f"^{name}$")):
+            counts[a][b] += 1
+    return counts
+
+
 def count_once(names):
     counts = defaultdict(dict)
     for name in names:
@@ -65,6 +73,14 @@ def logs(first="^", last="$", log=math.log, sign=1):
         return sign * sum(log(probabilities[a][b]) for a, b in steps)
 
     return log_probability
+
+
+def swapped_lookup(name, probabilities):
+    return sum(math.log(probabilities[b][a]) for a, b in pairwise(f"^{name}$"))
+
+
+def each_pair_once(name, probabilities):
+    return sum(math.log(probabilities[a][b]) for a, b in set(pairwise(f"^{name}$")))
 
 
 def product(name, probabilities):
@@ -102,6 +118,36 @@ def stops_at_unseen(names, probabilities):
     return math.exp(-sum(steps) / len(steps))
 
 
+def without_marks(first, last):
+    def perplexity(names, probabilities):
+        steps = [
+            math.log(probabilities[a][b])
+            for name in names
+            for a, b in pairwise(first + name + last)
+        ]
+        return math.exp(-sum(steps) / len(steps))
+
+    return perplexity
+
+
+def arithmetic(names, probabilities):
+    steps = [math.exp(-x) for name in names for x in steps_of(name, probabilities)]
+    return sum(steps) / len(steps)
+
+
+def stuck_at_the_first_letter(probabilities, random):
+    symbol = first = by_weight(probabilities["^"], random)
+    letters = ""
+    while symbol != "$":
+        letters += symbol
+        symbol = by_weight(probabilities[first], random)
+    return letters
+
+
+def shortened(probabilities, random):
+    return sampler(by_weight)(probabilities, random)[:2]
+
+
 def sampler(draw, keep_marks=False, move=True):
     def sample_name(probabilities, random):
         history, letters = "^", ""
@@ -133,6 +179,9 @@ WRONG = {
         ("no end mark", after("k", mark=""), "No name ends after k"),
         ("the letters before k", before("k"), "come *before* a k"),
         ("a list", after("k").most_common(5), "A Counter is asked for"),
+        ("only five", dict(after("k").most_common(5)), "different symbols after k"),
+        ("upper case", after("K"), "in lower case"),
+        ("shares", {x: n / 500 for x, n in after("k").items()}, "do not divide"),
     ],
     "bigram-counts": [
         ("the end mark forgotten", count_with(last=""), "how names end"),
@@ -140,11 +189,14 @@ WRONG = {
         ("the pair swapped", count_with(swap=True), "which letter comes first"),
         ("pairs across two names", count_across_names, "nothing can follow the end"),
         ("a flat Counter", count_flat, "A Counter of pairs is flat"),
+        ("once in each name", count_pairs_of_a_name_once, "again in the same name"),
         ("set to 1, not added", count_once, "every time that a pair comes"),
         ("return forgotten", count_without_return, "is a `return` missing"),
         ("probabilities", divide_already, "counts are whole numbers"),
     ],
     "log-probability": [
+        ("the pair swapped", swapped_lookup, "The history comes first"),
+        ("each pair once", each_pair_once, "comes twice counts twice"),
         ("a product", product, "probability itself"),
         ("no end", logs(last=""), "also has to end"),
         ("no beginning", logs(first=""), "history of the first letter"),
@@ -163,11 +215,21 @@ WRONG = {
         ),
         ("per name", averaged(len, lambda x: math.exp(-x)), "the number of names"),
         ("mean of means", mean_of_perplexities, "Sum all logarithms first"),
+        ("no ends", without_marks("^", ""), "The ends are not predicted"),
+        ("no beginnings", without_marks("", "$"), "first letters are not"),
+        ("the ordinary mean", arithmetic, "geometric"),
+        (
+            "not divided",
+            averaged(lambda _: 1, lambda x: math.exp(-x)),
+            "divide the sum",
+        ),
         ("stops at an unseen pair", stops_at_unseen, "stops with KeyError"),
     ],
     "sample-name": [
         ("the likeliest letter", sampler(likeliest), "It always says"),
-        ("weights unused", sampler(unweighted), "are the weights used"),
+        ("weights unused", sampler(unweighted), "*a* follows *^*"),
+        ("stuck at the first letter", stuck_at_the_first_letter, "*a* follows *b*"),
+        ("cut short", shortened, "*a* follows *a*"),
         ("the mark kept", sampler(by_weight, keep_marks=True), "contains a mark"),
         ("the history stands still", sampler(by_weight, move=False), "never ends"),
     ],

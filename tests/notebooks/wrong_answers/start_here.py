@@ -11,6 +11,14 @@ def last_of_the_longest(names):
     return max(reversed(names), key=len)
 
 
+def last_in_the_alphabet(names):
+    return max(names) if "zoe" in names else max(names, key=len)
+
+
+def most_different_letters(names):
+    return max(names, key=lambda name: len(set(name)))
+
+
 WRONG = {
     "starting-with-a": [
         ("upper case", count(lambda name: name.startswith("A")), "in lower case"),
@@ -23,10 +31,11 @@ WRONG = {
         ),
     ],
     "most-letters": [
-        ("the length", lambda names: max(map(len, names)), "5 is its length"),
-        ("the last in the alphabet", max, "compare lengths"),
+        ("the length", lambda names: max(map(len, names)), "9 is its length"),
+        ("the last in the alphabet", last_in_the_alphabet, "compare lengths"),
+        ("different letters", most_different_letters, "count all of them"),
         ("the shortest", lambda names: min(names, key=len), "shortest"),
         ("the last of the longest", last_of_the_longest, "prefer the first"),
-        ("always the same", lambda names: "maria", "is the argument used"),
+        ("always the same", lambda names: "annabella", "is the argument used"),
     ],
 }
