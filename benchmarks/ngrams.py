@@ -1,8 +1,9 @@
 """Measure the N-gram engine beside nltk, kenlm, knlm and `collections.Counter`.
 
-All in one run and mostly as ratios, because a shared machine is twice as slow at one
-time as at another. Prints a table with targets and stores it as JSON. nltk and kenlm
-come with the test extra; knlm is measured if it is installed.
+All in one run, in CPU seconds (every tool uses one thread) and mostly as ratios,
+because a shared machine is twice as slow at one time as at another. Prints a table
+with targets and stores it as JSON. nltk and kenlm come with the test extra; knlm is
+measured if it is installed.
 """
 
 import argparse
@@ -65,7 +66,7 @@ def main() -> None:
 
 
 def beside_others(folder: Path) -> dict[str, float | None]:
-    """Seconds of training and microseconds a token of scoring, for every tool."""
+    """CPU seconds of training, microseconds a token of scoring, for every tool."""
     training, test = king_james_bible()
     path = folder / "training.txt"
     path.write_text("".join(" ".join(s) + "\n" for s in training), "utf-8")
@@ -153,9 +154,9 @@ def nltk_figures(
         padded = [list(pad_both_ends(s, n=3)) for s in sentences]
         return [g for p in padded for g in everygrams(p, min_len=3, max_len=3)]
 
-    start = time.perf_counter()
+    start = time.process_time()
     kneser_ney = fit(KneserNeyInterpolated(3))
-    fit_seconds = time.perf_counter() - start
+    fit_seconds = time.process_time() - start
     witten_bell = WittenBellInterpolated(3, counter=kneser_ney.counts)
     witten_bell.vocab = kneser_ney.vocab
     found = {"nltk_fit_s": fit_seconds}
@@ -163,10 +164,10 @@ def nltk_figures(
         ("nltk_witten_bell_score_us", witten_bell, trigrams(test[:100])),
         ("nltk_kneser_ney_score_us", kneser_ney, trigrams(test[:1])[:20]),
     ):
-        start = time.perf_counter()
+        start = time.process_time()
         for gram in grams:
             model.score(gram[-1], gram[:-1])
-        found[name] = (time.perf_counter() - start) / len(grams) * MILLION
+        found[name] = (time.process_time() - start) / len(grams) * MILLION
     return found
 
 
@@ -251,13 +252,13 @@ def peak_memory() -> int:
 
 
 def median(function: Callable[[], object], runs: int = 7) -> float:
-    """Return the median of the seconds that some calls take, after a first one."""
+    """Return the median of the CPU seconds that some calls take, after a first one."""
     function()
     seconds = []
     for _ in range(runs):
-        start = time.perf_counter()
+        start = time.process_time()
         function()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return statistics.median(seconds)
 
 

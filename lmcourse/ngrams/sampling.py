@@ -1,6 +1,6 @@
 """Text drawn from a model, word by word."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -110,10 +110,12 @@ def sample(
     return sentences
 
 
-def _shaped(model, shape, rng):
+def _shaped(
+    model: "BackoffModel", shape: Shape, rng: np.random.Generator
+) -> Callable[[Sequence[np.ndarray], int], np.ndarray]:
     """Return a function that draws one word after each history from all its words."""
 
-    def draw(rows, length):
+    def draw(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
         length = min(length, model.order - 1)
         each = zip(*rows, strict=True)
         p = (shape(model.log_distribution(row, length)) for row in each)
