@@ -1,0 +1,158 @@
+"""Recurrent networks: read one token at a time and keep a summary of all before.
+
+Three cells, written out as their papers' equations, and a language model over the same
+cells as PyTorch computes them. The cells order their gates and call their weights so
+that those of `torch.nn.RNN`, `LSTM` and `GRU` fit in.
+"""
+
+import math
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+Cell = Literal["rnn", "lstm", "gru"]
+_LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+
+class RNNCell(nn.Module):
+    """h′ = tanh(W x + U h + b): one step of a simple network (Elman 1990).
+
+    Args:
+        input_size: the size of x.
+        hidden_size: the size of h.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.input = nn.Linear(input_size, hidden_size)
+        self.hidden = nn.Linear(hidden_size, hidden_size)
+
+    def forward(self, x: Tensor, h: Tensor) -> Tensor:
+        """Return the next summary (batch, hidden_size) after x (batch, input_size)."""
+        return torch.tanh(self.input(x) + self.hidden(h))  # (batch, hidden_size)
+
+
+class LSTMCell(nn.Module):
+    """A memory c with gates, added to rather than overwritten.
+
+    Hochreiter and Schmidhuber 1997, “Long short-term memory”, with the forget gate of
+    Gers, Schmidhuber and Cummins 2000.
+
+    Args:
+        input_size: the size of x.
+        hidden_size: the size of h and c.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.input = nn.Linear(input_size, 4 * hidden_size)
+        self.hidden = nn.Linear(hidden_size, 4 * hidden_size)
+
+    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the next (h, c), each (batch, hidden_size).
+
+        Args:
+            x: what is read, (batch, input_size).
+            h: what the cell showed last, (batch, hidden_size).
+            c: what it remembers, (batch, hidden_size).
+        """
+        gates = self.input(x) + self.hidden(h)  # (batch, 4 * hidden_size)
+        write, keep, new, show = gates.chunk(4, -1)  # each (batch, hidden_size)
+        c = keep.sigmoid() * c + write.sigmoid() * new.tanh()  # (batch, hidden_size)
+        return show.sigmoid() * c.tanh(), c  # each (batch, hidden_size)
+
+
+class GRUCell(nn.Module):
+    """Two gates and no second memory: old and new summary are mixed.
+
+    Cho et al. 2014, “Learning phrase representations using RNN encoder-decoder”; the
+    reset gate acts after the product with U, as PyTorch and cuDNN have it.
+
+    Args:
+        input_size: the size of x.
+        hidden_size: the size of h.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.input = nn.Linear(input_size, 3 * hidden_size)
+        self.hidden = nn.Linear(hidden_size, 3 * hidden_size)
+
+    def forward(self, x: Tensor, h: Tensor) -> Tensor:
+        """Return the next summary (batch, hidden_size) after x (batch, input_size)."""
+        x_reset, x_keep, x_new = self.input(x).chunk(3, -1)  # (batch, hidden_size)
+        h_reset, h_keep, h_new = self.hidden(h).chunk(3, -1)  # (batch, hidden_size)
+        reset = (x_reset + h_reset).sigmoid()  # (batch, hidden_size)
+        keep = (x_keep + h_keep).sigmoid()  # (batch, hidden_size)
+        new = torch.tanh(x_new + reset * h_new)  # (batch, hidden_size)
+        return keep * h + (1 - keep) * new  # (batch, hidden_size)
+
+
+class RecurrentLM(nn.Module):
+    """A recurrent language model: all of the past in one vector a layer.
+
+    Mikolov et al. 2010, “Recurrent neural network based language model”; dropout only
+    between layers, not along time (Zaremba et al. 2014); one table reads and predicts
+    (Press and Wolf 2017).
+
+    Args:
+        vocabulary_size: how many tokens there are.
+        width: the size of token vectors and of each layer.
+        num_layers: how many layers.
+        cell: "rnn", "lstm" or "gru".
+        dropout: the share of entries set to 0 in training, before, between and after
+            the layers.
+
+    Raises:
+        ValueError: a cell of another name.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        width: int = 256,
+        num_layers: int = 1,
+        cell: Cell = "lstm",
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if cell not in _LAYERS:
+            raise ValueError(f"cell is {cell!r}: choose {', '.join(get_args(Cell))}")
+        self.embedding = nn.Embedding(vocabulary_size, width)
+        nn.init.normal_(self.embedding.weight, std=width**-0.5)
+        self.layers = _LAYERS[cell](
+            width,
+            width,
+            num_layers,
+            batch_first=True,
+            dropout=dropout if num_layers > 1 else 0,
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, tokens: Tensor, state: tuple[Tensor, ...] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return the logits of each next token, and the state.
+
+        Args:
+            tokens: (batch, time).
+            state: what the call with the tokens before these returned.
+
+        Returns:
+            Logits (batch, time, vocabulary), and the state: h, for an LSTM h and c,
+            each (batch, layers, width).
+        """
+        weight = self.embedding.weight  # (vocabulary, width), scaled for the way out
+        x = self.embedding(tokens) * math.sqrt(weight.shape[1])  # (batch, time, width)
+        x, last = self.layers(self.dropout(x), self._layers_first(state))  # the same
+        logits = self.dropout(x) @ weight.T  # (batch, time, vocabulary)
+        last = last if isinstance(last, tuple) else (last,)
+        return logits, tuple(part.transpose(0, 1) for part in last)
+
+    def _layers_first(self, state: tuple[Tensor, ...] | None):
+        """Return a state as PyTorch wants it: (layers, batch, width), one or a pair."""
+        if state is None:
+            return None
+        parts = tuple(part.transpose(0, 1).contiguous() for part in state)
+        return parts if isinstance(self.layers, nn.LSTM) else parts[0]
