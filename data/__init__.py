@@ -1,1 +1,1 @@
-"""The catalogue of sources, results of long recipes and weights of our own, as package data."""
+"""The catalogue of sources, stored results and our own weights, as package data."""

@@ -137,3 +137,14 @@ def test_an_error_at_any_value_of_a_sweep_fails_the_run(tmp_path):
     )
     with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
         execution.store_outputs(path)
+
+
+def test_a_new_address_reaches_the_colab_cell_without_a_new_run(monkeypatch):
+    cell = new_code_cell("old", metadata={"tags": ["setup", "colab"]})
+    notebook = new_notebook(cells=[cell, new_code_cell("x = 1")])
+    before = execution.source_hash(notebook)
+    monkeypatch.setattr(execution, "repository", lambda: "https://example.org/a/b")
+    assert execution.write_colab_cell(notebook)
+    assert "git+https://example.org/a/b" in notebook.cells[0].source
+    assert execution.source_hash(notebook) == before
+    assert not execution.write_colab_cell(notebook)
