@@ -317,11 +317,15 @@ def colab_cell() -> str:
     )
 
 
-def write_colab_cell(notebook: NotebookNode) -> None:
-    """Bring the cell tagged `colab` up to date with the repository's address."""
-    for cell in notebook.cells:
-        if "colab" in tags(cell):
-            cell.source = colab_cell()
+def write_colab_cell(notebook: NotebookNode) -> bool:
+    """Bring the cell tagged `colab` up to date with the repository's address; return
+    whether that changed it.
+    """
+    cells = [cell for cell in notebook.cells if "colab" in tags(cell)]
+    changed = any(cell.source != colab_cell() for cell in cells)
+    for cell in cells:
+        cell.source = colab_cell()
+    return changed
 
 
 def main(arguments: list[str] | None = None) -> int:
