@@ -1,0 +1,103 @@
+"""Checkpoints: folders of safetensors and JSON that are there completely or not at all.
+
+``step-00000100/model.safetensors`` holds the weights, for everybody who wants to use
+them; ``training.safetensors`` and ``training.json`` hold the rest of what a training
+needs to go on. Nothing is pickled: loading a stranger's file runs none of their code.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor, nn
+
+
+def write(
+    folder: Path,
+    step: int,
+    model: nn.Module,
+    tensors: dict[str, Tensor],
+    facts: dict[str, Any],
+) -> None:
+    """Write the checkpoint of a step.
+
+    Everything is written under another name, sent to the disk, and then renamed,
+    which the file system does in one go.
+    """
+    part = path(folder, step).with_suffix(".part")
+    part.mkdir(parents=True)
+    safetensors.torch.save_model(model, str(part / "model.safetensors"))
+    safetensors.torch.save_file(tensors, part / "training.safetensors")
+    text = json.dumps(facts, indent=2) + "\n"
+    (part / "training.json").write_text(text, "utf-8")
+    for written in (*part.iterdir(), part):
+        _to_disk(written)
+    part.rename(path(folder, step))
+    _to_disk(folder)
+
+
+def read(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors and facts of a checkpoint, but not the model's weights."""
+    facts = json.loads((checkpoint / "training.json").read_text("utf-8"))
+    return safetensors.torch.load_file(checkpoint / "training.safetensors"), facts
+
+
+def path(folder: Path, step: int) -> Path:
+    """Return where the checkpoint of a step lies."""
+    return folder / f"step-{step:08}"
+
+
+def newest(folder: Path) -> Path | None:
+    """Return the checkpoint with the most steps, None if there is none."""
+    return max(_all(folder), default=None)
+
+
+def prune(folder: Path, keep: int, best: int | None) -> None:
+    """Delete all checkpoints but the newest `keep` and that of the step `best`."""
+    for old in sorted(_all(folder))[:-keep]:
+        if best is None or old != path(folder, best):
+            part = old.with_suffix(".part")  # half deleted, it must not look complete
+            old.rename(part)
+            shutil.rmtree(part)
+
+
+def clear(folder: Path) -> None:
+    """Delete what a killed training left half written or half deleted."""
+    for part in folder.glob("step-*.part"):
+        shutil.rmtree(part)
+
+
+def load_weights(model: nn.Module, file: str | Path) -> None:
+    """Load a model's weights from a safetensors file, in place.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file holds the weights of another model.
+    """
+    if not Path(file).exists():
+        raise FileNotFoundError(
+            f"{file} does not exist: give the path of a file model.safetensors"
+        )
+    try:
+        safetensors.torch.load_model(model, file)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{file} holds the weights of another model: build the one that it was "
+            f"trained as, or train in another folder. {error}"
+        ) from error
+
+
+def _all(folder: Path) -> list[Path]:
+    return list(folder.glob("step-" + 8 * "[0-9]"))
+
+
+def _to_disk(place: Path) -> None:
+    """Wait until a file, or the list of names in a folder, has reached the disk."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
