@@ -478,24 +478,37 @@ class ModifiedKneserNey(Smoother):
     top order and N1+(·hw) below, γ(h) is what the discounts free,
     D_j = j - (j + 1) Y n_{j+1} / n_j for j = 1, 2, 3 and Y = n_1 / (n_1 + 2 n_2). If
     n_1, n_2 or n_3 is 0, or a D_j lies outside [0, j], the discounts of that order are
-    0.5, 1 and 1.5, with a warning (KenLM's ``--discount_fallback``). KenLM counts the
-    last n-gram of every lower order by its raw count; we do not.
+    0.5, 1 and 1.5, with a warning (KenLM's ``--discount_fallback``).
+
+    Published perplexities come from KenLM, so by default its n_r are copied too, with
+    a peculiarity (see `_kenlm_last`). For that, a word's number must be its place in
+    the order of first occurrence, as it is unless a vocabulary was given to `Text`.
 
     Args:
         order: the longest n-gram.
         discount: D_1, D_2 and D_3+ for all orders; by default they are estimated.
+        as_kenlm: estimate them as KenLM does, to its last digit; otherwise by the
+            formulas above and nothing else.
     """
 
     name = "modified-kneser-ney"
     neighbours = True
 
-    def __init__(self, order: int = 3, discount: Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        order: int = 3,
+        discount: Sequence[float] | None = None,
+        as_kenlm: bool = True,
+    ) -> None:
         super().__init__(order)
         self.discount = None if discount is None else self._checked(discount)
+        self.as_kenlm = as_kenlm
 
     def fit(self, training: Counts | Sentences) -> Self:
+        counts = self._counts(training)
         self.discounts = []
-        return super().fit(training)
+        self._last = _kenlm_last(counts, self.order) if self.as_kenlm else {}
+        return super().fit(counts)
 
     def share(self, level: CountedLevel) -> Arrays:
         d = self.discount or self._estimate(level)
@@ -505,14 +518,22 @@ class ModifiedKneserNey(Smoother):
         return own, level.per_history(taken) / level.total
 
     def _estimate(self, level: CountedLevel) -> list[float]:
-        n = level.counts_of_counts(4).tolist()
-        if all(n[1:4]):
-            y = n[1] / (n[1] + 2 * n[2])
-            d = [j - (j + 1) * y * n[j + 1] / n[j] for j in (1, 2, 3)]
-            if all(0 <= d[j - 1] <= j for j in (1, 2, 3)):
-                return d
+        n = level.counts_of_counts(4)
+        if level.order in self._last:
+            row, count = self._last[level.order]
+            n[level.count[row] : level.count[row] + 1] -= 1  # none if it is above 4
+            n[count : count + 1] += 1
+        found = n[1:].tolist()
+        if n[1:4].all():
+            # KenLM computes in float32, which can decide on which side of 0 a D_j is.
+            number = np.float32 if self.as_kenlm else np.float64
+            y = number(n[1]) / number(n[1] + 2 * n[2])
+            j, n = np.arange(1, 4, dtype=number), n.astype(number)
+            d = j - (j + 1) * y * n[2:] / n[1:4]
+            if (d >= 0).all() and (d <= j).all():
+                return d.tolist()
         warn(
-            f"{level.order}-grams: n1 … n4 = {n[1:]} give no discounts; 0.5 1 1.5 serve"
+            f"{level.order}-grams: n1 … n4 = {found} give no discounts; 0.5 1 1.5 serve"
         )
         return [0.5, 1.0, 1.5]
 
@@ -522,6 +543,30 @@ class ModifiedKneserNey(Smoother):
         if not all(0 <= d <= j for j, d in enumerate(discount, 1)):
             raise ValueError(f"discount is {discount}: expected D_j from 0 to j")
         return [float(d) for d in discount]
+
+
+def _kenlm_last(counts: Counts, order: int) -> dict[int, tuple[int, int]]:
+    """Return the n-gram of each lower order that KenLM enters into n_r by its C(hw).
+
+    KenLM's lmplz reads n-grams sorted by their last word, then the word before it, and
+    so on. It knows that an n-gram is complete when the next one differs, and then adds
+    its count of left neighbours to n_r; but what is pending at the end of the text it
+    adds by how often it occurs. That is one n-gram of each lower order: the word that
+    was first seen last, with the last of its left neighbours, and so on, as far as
+    ``<s>``. It moves the perplexity of a novel in the fourth decimal, and that of a
+    few sentences by several per cent.
+
+    Returns:
+        For each order below `order`, the row of that n-gram and C(hw).
+    """
+    last = {}
+    row = 0
+    for level in counts.levels[: order - 1]:
+        row = int(np.flatnonzero((level.suffix == row) & (level.count > 0))[-1])
+        if level.order > 1 and row < level.begins:  # it counts as often as it occurs
+            break
+        last[level.order] = row, int(level.count[row])
+    return last
 
 
 class StupidBackoff(Smoother):

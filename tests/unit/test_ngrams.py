@@ -242,7 +242,8 @@ def in_our_order(model, hand):
 )
 def test_every_probability_is_that_of_the_formula(smoother, order):
     hand = ByHand(SENTENCES, order)
-    model = smoother(order).fit(SENTENCES)
+    plain = {"as_kenlm": False} if smoother is ModifiedKneserNey else {}
+    model = smoother(order, **plain).fit(SENTENCES)
     formula = getattr(hand, smoother.name.replace("-", "_"))
     places = in_our_order(model, hand)
     for history in histories(["a", "b", "new"], order):
@@ -466,6 +467,24 @@ def test_without_singletons_fixed_discounts_serve_with_a_warning(smoother, expec
         model = smoother(2).fit(doubled)
     assert model.discounts[1] == expected[1]
     assert math.isfinite(model.perplexity([["a", "new", "c"]]))
+
+
+def test_a_few_words_have_the_perplexity_of_kenlm_however_they_were_counted():
+    """KenLM's lmplz 2.23439 (--discount_fallback): it counts the last word as seen
+    three times, not as following two words; from the formulas alone it is 2.28665.
+    """
+    sentences = [["a"], ["b", "e", "e", "e"]]
+    text = Text.from_sentences(sentences)
+    parts = [Counts.of(part, 2) for part in text.split(0.5)]
+    longer = Text.from_sentences([*sentences, ["never", "trained", "on"]]).words
+    for training in (sentences, Counts.of(text, 5), merge(parts), merge(parts[::-1])):
+        model = ModifiedKneserNey(2).fit(training)
+        assert round(model.perplexity(sentences), 5) == 2.23439
+        assert model.discounts == [[0.5, 0.5, 3], [0.5, 1, 1.5]]
+    of_part = ModifiedKneserNey(2).fit(Text.from_sentences(sentences, longer))
+    assert of_part.discounts == model.discounts
+    formulas = ModifiedKneserNey(2, as_kenlm=False).fit(sentences)
+    assert round(formulas.perplexity(sentences), 5) == 2.28665
 
 
 @pytest.mark.parametrize("smoother", [GoodTuring, Katz])
