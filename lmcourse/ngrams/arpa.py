@@ -16,25 +16,29 @@ from pathlib import Path
 import numpy as np
 
 from .counts import Level, check_order, make_key
-from .encoding import MARKS, START, UNKNOWN
+from .encoding import MARKS, START, open_file
 from .model import BackoffModel
 
 NEVER = -99.0
-RENAMED = "# The trained word <unk> is written {}; <unk> is the unknown type."
+ALIKE = ("<unk>", "<UNK>")  # the unknown type, for KenLM
+RENAMED = "# The trained word {} is written {}; <unk> is the unknown type."
 
 
 def write_arpa(model: BackoffModel, path: str | Path) -> None:
     """Write a model so that KenLM and SRILM can read it.
 
-    KenLM scores the word ``<unk>`` and unknown words alike. A trained ``<unk>`` is
-    therefore written ``<rare>`` (or ``<rare>_``, if that is a word), which a comment on
-    the first line records for `read_arpa`.
+    KenLM scores the words ``<unk>`` and ``<UNK>`` like unknown words. If trained, they
+    are therefore written ``<rare>`` (or ``<rare>_``, if that is a word), which comments
+    at the beginning record for `read_arpa`.
 
     Raises:
+        FileNotFoundError: there is no such folder.
+        IsADirectoryError: the path is a folder.
         ValueError: the model is maximum likelihood or Stupid Backoff, which weigh
             unseen histories in ways that ARPA has no place for, or is not fitted; or a
-            word contains white space.
+            word contains white space or a null byte.
     """
+    check_output(path)
     if model.unseen_history != 1:
         raise ValueError(
             f"{type(model).__name__} gives unseen histories the weight "
@@ -60,22 +64,33 @@ def write_arpa(model: BackoffModel, path: str | Path) -> None:
         raise
 
 
-def _printable(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the words as written, and the comment on what was renamed."""
-    spaced = [word for word in words if word.encode().split() != [word.encode()]]
-    if spaced:
-        raise ValueError(
-            f"the word {spaced[0]!r} is or contains white space, which separates words "
-            "in ARPA files: replace it before training, for example by '▁'"
+def check_output(path: str | Path) -> None:
+    """Raise FileNotFoundError or IsADirectoryError if no file can be written there."""
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{path} is a folder: give the name of a file in it")
+    if not Path(path).absolute().parent.is_dir():
+        raise FileNotFoundError(
+            f"there is no folder to write {path} into: create it first"
         )
-    words = list(words)
-    if words.count(MARKS[UNKNOWN]) == 1:
-        return words, []
-    name = "<rare>"
-    while name in words:
-        name += "_"
-    words[words.index(MARKS[UNKNOWN], UNKNOWN + 1)] = name
-    return words, [RENAMED.format(name) + "\n"]
+
+
+def _printable(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the words as written, and the comments on what was renamed."""
+    for word in words:
+        if word.encode().replace(b"\0", b" ").split() != [word.encode()]:
+            raise ValueError(
+                f"the word {word!r} is or contains white space, which separates words "
+                "in ARPA files: replace it before training, for example by '▁'"
+            )
+    words, lines = list(words), []
+    for word in ALIKE:
+        if word in words[len(MARKS) :]:
+            name = "<rare>"
+            while name in words:
+                name += "_"
+            words[words.index(word, len(MARKS))] = name
+            lines.append(RENAMED.format(word, name) + "\n")
+    return words, lines
 
 
 def _ngrams(levels: Sequence[Level], words: list[str]) -> Iterator[list[str]]:
@@ -106,7 +121,7 @@ def read_arpa(path: str | Path) -> BackoffModel:
         FileNotFoundError: there is no such file.
         ValueError: the file is no ARPA file, or is cut short; the message says where.
     """
-    with Path(path).open("rb") as file:
+    with open_file(path) as file:
         try:
             return _read(file)
         except ValueError as error:
@@ -142,20 +157,20 @@ def _read(file: Iterator[bytes]) -> BackoffModel:
     _expect(file, b"\\end\\")
     probs[0][START] = -np.inf  # given, never predicted
     words = [word.decode() for word in index]
-    if renamed in index:
-        words[index[renamed]] = MARKS[UNKNOWN]
+    for name in renamed.keys() & index.keys():
+        words[index[name]] = renamed[name].decode()
     return BackoffModel(words, levels, probs, backoffs[:-1])
 
 
-def _header(file: Iterator[bytes]) -> tuple[list[int], bytes | None]:
-    """Return the number of n-grams of each order, and the renamed ``<unk>``."""
-    sizes, renamed = [], None
+def _header(file: Iterator[bytes]) -> tuple[list[int], dict[bytes, bytes]]:
+    """Return the number of n-grams of each order, and the words of renamed ones."""
+    sizes, renamed = [], {}
     comment = re.escape(RENAMED).replace(r"\{\}", r"(\S+)").encode()
     for line in file:
         if line.strip() == b"\\data\\":
             break
         if match := re.fullmatch(comment, line.strip()):
-            renamed = match[1]
+            renamed[match[2]] = match[1]
     for line in file:
         match = re.fullmatch(rb"ngram\s+(\d+)\s*=\s*(\d+)", line.strip())
         if not match or int(match[1]) != len(sizes) + 1:

@@ -8,11 +8,10 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from .arpa import read_arpa, write_arpa
+from .arpa import check_output, read_arpa, write_arpa
 from .counts import Counts
-from .encoding import Text, read_lines
+from .encoding import Text, read_lines, split_tokens
 from .model import BackoffModel
 from .pruning import prune_counts, prune_entropy
 from .smoothing import SMOOTHERS, JelinekMercer, Smoother
@@ -132,8 +131,7 @@ def _perplexity(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    if not Path(arguments.output).absolute().parent.is_dir():
-        raise FileNotFoundError(f"there is no folder to write {arguments.output} into")
+    check_output(arguments.output)  # before the work
     model: BackoffModel = _fit(arguments, *_texts(arguments))
     if arguments.min_counts:
         model = prune_counts(model, arguments.min_counts)
@@ -147,18 +145,20 @@ def _train(arguments: argparse.Namespace) -> None:
 def _score(arguments: argparse.Namespace) -> None:
     """Print each word with its log10 p and the length of the n-gram that answered."""
     model = read_arpa(arguments.model)
-    lines = [line.decode().split() for line in read_lines(arguments.text)]
-    scores = model.score(lines)
+    lines = list(read_lines(arguments.text))
+    place = f"{arguments.text}, line"
+    scores = model.score(Text.from_lines(lines, model.words, place=place))
     log10 = scores.logprob / math.log(10)
     columns = [column.tolist() for column in (log10, scores.order, scores.known)]
     tokens = zip(*columns, strict=True)
-    for sentence in lines:
-        rows = [(word, *next(tokens)) for word in (*sentence, "</s>")]
+    for line in lines:
+        words = (*split_tokens(line.decode()), "</s>")
+        rows = [(word, *next(tokens)) for word in words]
         total = sum(row[1] for row in rows)
         if arguments.json:
             names = ("word", "log10", "order", "known")
-            words = [dict(zip(names, row, strict=True)) for row in rows]
-            print(json.dumps({"log10": total, "words": words}, ensure_ascii=False))
+            each = [dict(zip(names, row, strict=True)) for row in rows]
+            print(json.dumps({"log10": total, "words": each}, ensure_ascii=False))
             continue
         print(f"{'log10 p':>9}  order  word")
         for word, log_p, order, known in rows:
@@ -170,7 +170,7 @@ def _score(arguments: argparse.Namespace) -> None:
 def _generate(arguments: argparse.Namespace) -> None:
     sentences = read_arpa(arguments.model).sample(
         arguments.n,
-        start=arguments.start.split(),
+        start=split_tokens(arguments.start),
         temperature=arguments.temperature,
         top_k=arguments.top_k,
         top_p=arguments.top_p,
@@ -239,8 +239,18 @@ class Clock:
 
 
 def _numbers(text: str) -> list[float]:
-    return [float(part) for part in text.split(",")]
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected numbers with commas between them, such as 0.5,1,1.5"
+        ) from None
 
 
 def _integers(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected whole numbers with commas between them, such as 1,1,2"
+        ) from None

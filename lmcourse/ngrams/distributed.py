@@ -10,12 +10,13 @@ costs time but loses nothing. A worker counts one block at a time and needs memo
 that; the last merges need memory for the distinct n-grams of the whole text.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .counts import Counts, check_order, count_levels, merge
-from .encoding import MARKS, Text, checked_line
+from .encoding import MARKS, Text, checked_line, open_file
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -44,11 +45,12 @@ def blocks(paths: str | Path | Sequence[str | Path], size: int = 2**26) -> list[
     if size < 1:
         raise ValueError(f"size is {size}: expected 1 byte or more")
     paths = [paths] if isinstance(paths, str | Path) else paths
-    found = [
-        Block(str(Path(path).absolute()), start, start + size)
-        for path in paths
-        for start in range(0, Path(path).stat().st_size, size)
-    ]
+    found = []
+    for path in paths:
+        with open_file(path) as file:
+            end = file.seek(0, os.SEEK_END)
+        name = str(Path(path).absolute())
+        found += [Block(name, start, start + size) for start in range(0, end, size)]
     if not found:
         raise ValueError(f"there is no text in {[str(path) for path in paths]}")
     return found

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from ..text import characters as to_characters
 
 START, END, UNKNOWN = 0, 1, 2  # their numbers in every vocabulary
 MARKS = ("<s>", "</s>", "<unk>")
+CONTROLS = (b"\0", b"\v", b"\f")
 
 
 class _Index(dict):
@@ -92,18 +93,15 @@ class Text:
 
         Only ASCII white space separates tokens, as in KenLM, so that an ideographic
         space stays inside its token. With `characters` each character of a line is a
-        token and white space is dropped.
+        token and white space is dropped. A last line without a newline is a sentence
+        like the others (KenLM's lmplz leaves out its ``</s>``).
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: the file is empty, has an empty line, is not UTF-8, or a
-                line holds ``<s>`` or ``</s>``.
+            ValueError: the file is empty, has an empty line, is not UTF-8, or a line
+                holds ``<s>``, ``</s>`` or a control character (see `checked_line`).
         """
-        place = f"{path}, line"
-        text = cls.from_lines(read_lines(path), words, characters, place)
-        if not len(text):
-            raise ValueError(f"{path} is empty: expected at least one sentence")
-        return text
+        return cls.from_lines(read_lines(path), words, characters, f"{path}, line")
 
     @classmethod
     def from_lines(
@@ -120,7 +118,7 @@ class Text:
         if characters:
             tokens = (to_characters(line.decode()) for line in lines)
             return cls._encode(tokens, words, place)
-        return cls._encode((line.split() for line in lines), words, place, raw=True)
+        return cls._encode(map(bytes.split, lines), words, place, raw=True)
 
     @classmethod
     def _encode(
@@ -189,22 +187,51 @@ class Text:
 
 
 def read_lines(path: str | Path) -> Iterator[bytes]:
-    """Yield the lines of a file, checked: none is empty, all are UTF-8.
+    """Yield the lines of a file, checked (see `checked_line`).
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: a line is empty or not UTF-8; the message gives its number.
+        ValueError: the file is empty, or a line is bad; the message gives its number.
     """
-    with Path(path).open("rb") as file:
+    number = 0
+    with open_file(path) as file:
         for number, line in enumerate(file, 1):
             yield checked_line(line, f"{path}, line {number}")
+    if not number:
+        raise ValueError(f"{path} is empty: expected at least one sentence")
+
+
+def open_file(path: str | Path) -> BinaryIO:
+    """Open a file to read its bytes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        IsADirectoryError: it is a folder.
+    """
+    try:
+        return Path(path).open("rb")
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"there is no file {path}: check its name, and that it lies in "
+            f"{Path(path).absolute().parent}"
+        ) from None
+    except IsADirectoryError:
+        raise IsADirectoryError(
+            f"{path} is a folder: give the name of a file in it"
+        ) from None
+
+
+def split_tokens(line: str) -> list[str]:
+    """Split a line into tokens as `Text.from_file` does: at ASCII white space only."""
+    return [token.decode() for token in line.encode().split()]
 
 
 def checked_line(line: bytes, where: str) -> bytes:
-    """Return the line if it is UTF-8 and holds something.
+    """Return the line if it is UTF-8, holds something, and can be cut into tokens.
 
     Raises:
-        ValueError: it is empty or not UTF-8.
+        ValueError: it is empty or not UTF-8, or holds a null byte, a vertical tab or a
+            form feed, which separate tokens for some of KenLM's tools only.
     """
     try:
         line.decode()
@@ -213,6 +240,12 @@ def checked_line(line: bytes, where: str) -> bytes:
             f"{where} holds byte 0x{line[error.start]:02x}, which is not UTF-8: save "
             "the file as UTF-8"
         ) from None
+    for byte in CONTROLS:
+        if byte in line:
+            raise ValueError(
+                f"{where} holds the control character 0x{byte.hex()}, which tools read "
+                "in different ways: remove it, or put a space in its place"
+            )
     if not line.strip():
         raise ValueError(
             f"{where} is empty, but every line holds one sentence: remove empty lines"

@@ -82,11 +82,18 @@ def sample(
         may be empty if the model gives ``</s>`` after ``<s>`` any probability.
 
     Raises:
-        ValueError: `n` or `max_tokens` is below 1, or `start` is bad.
+        ValueError: `n` or `max_tokens` is below 1, `seed` below 0, or `start` is bad.
         UnseenHistory: maximum likelihood has nothing to draw from after `start`.
     """
     if n < 1 or max_tokens < 1:
         raise ValueError(f"n is {n}, max_tokens is {max_tokens}: expected 1 or more")
+    if isinstance(seed, int) and seed < 0:
+        raise ValueError(f"seed is {seed}: expected 0 or more")
+    if not {MARKS[START], MARKS[END]}.isdisjoint(start):
+        raise ValueError(
+            f"start is {start}: leave out <s>, which comes first anyway, and </s>, "
+            "which would end the sentence"
+        )
     model.history_ids(start)  # complains about a string
     history = [MARKS[START], *start]
     model.distribution(history)  # complains about histories it cannot follow

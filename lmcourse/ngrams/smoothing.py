@@ -184,7 +184,8 @@ class AddK(_OneOrder):
         super().__init__(order)
         if not 0 < k < 1e100:
             raise ValueError(
-                f"k is {k}: expected a number above 0 (0 is maximum likelihood)"
+                f"k is {k}: expected a number above 0 and below 1e100 (0 is maximum "
+                "likelihood, and a very large k makes all words equally likely)"
             )
         self.k = k
 

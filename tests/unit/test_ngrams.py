@@ -564,6 +564,7 @@ def test_bad_queries_are_named():
         (lambda: AddK(2, k=-1), "k is -1"),
         (lambda: AddK(2, k=0), "0 is maximum likelihood"),
         (lambda: AddK(2, k=math.nan), "k is nan"),
+        (lambda: AddK(2, k=1e308), r"k is 1e\+308: .* below 1e100"),
         (lambda: JelinekMercer(2, (0.2, 0.3, 0.4)), "sum 1"),
         (lambda: JelinekMercer(2, (-0.5, 1, 0.5)), "none below 0"),
         (lambda: JelinekMercer(2, (0.2, 0.2, 0.2, 0.4)), "4 weights for order 2"),
@@ -621,6 +622,9 @@ def test_files_are_read_as_kenlm_reads_them(tmp_path):
         (b"a b\n \t\nc\n", "line 2 is empty"),
         (b"a b\nc \xff d\n", "line 2 holds byte 0xff, which is not UTF-8"),
         (b"a b\n<s> c\n", "line 2 holds '<s>'"),
+        (b"a b\nc\0d\n", "line 2 holds the control character 0x00"),
+        (b"a b\nc\vd\n", "line 2 holds the control character 0x0b"),
+        (b"a b\nc \f d\n", "line 2 holds the control character 0x0c"),
     ],
 )
 @pytest.mark.parametrize("words", [None, ("<s>", "</s>", "<unk>", "a")])

@@ -1,6 +1,5 @@
 """ARPA files and pruning, against KenLM and against definitions."""
 
-import kenlm
 import numpy as np
 import pytest
 
@@ -55,6 +54,7 @@ def fitted(smoother, order):
 
 def kenlm_scores(path, sentences):
     """ln p and matched length of every token, as KenLM sees them."""
+    kenlm = pytest.importorskip("kenlm")
     model = kenlm.Model(str(path))
     renamed = (" ".join("<rare>" if w == "<unk>" else w for w in s) for s in sentences)
     rows = [row for line in renamed for row in model.full_scores(line)]
@@ -122,6 +122,16 @@ def test_a_trained_unknown_word_is_renamed_and_comes_back(tmp_path):
     assert path.read_text().startswith("\\data\\")
 
 
+def test_kenlm_scores_a_trained_capital_unknown_word_as_we_do(tmp_path):
+    model = WittenBell(2).fit([["a", "<UNK>", "<unk>"], ["<UNK>", "a", "<UNK>"]])
+    write_arpa(model, tmp_path / "model.arpa")
+    assert_same_tables(read_arpa(tmp_path / "model.arpa"), model)
+    test = ["new", "<UNK>", "a", "<UNK>"]
+    written = [word.replace("<UNK>", "<rare>_") for word in test]  # <rare> is <unk>
+    logprob, _ = kenlm_scores(tmp_path / "model.arpa", [written])
+    assert model.score([test]).logprob == pytest.approx(logprob, abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
@@ -129,6 +139,7 @@ def test_a_trained_unknown_word_is_renamed_and_comes_back(tmp_path):
         (StupidBackoff(2).fit(TRAINING), "weight 0.4"),
         (WittenBell(2).fit([["a b", "c"]]), "'a b' is or contains white space"),
         (WittenBell(2).fit([["", "c"]]), "'' is or contains white space"),
+        (WittenBell(2).fit([["a\0", "c"]]), "is or contains white space"),
         (WittenBell(2), "call fit"),
     ],
 )

@@ -156,7 +156,14 @@ def test_pruned_files_are_smaller(files, capsys):
         (train("nowhere/model.arpa"), "no folder"),
         (train("model.arpa", "--min-counts", "1,2"), "expected 3 numbers"),
         (["ngram", "score", "training.txt", "test.txt"], "no ARPA file"),
-        (["ngram", "generate", "none.arpa"], "none.arpa"),
+        (["ngram", "score", "good.arpa", "marks.txt"], "marks.txt, line 1 holds '<s>'"),
+        (["ngram", "score", "good.arpa", "empty.txt"], "empty.txt is empty"),
+        (["ngram", "score", "good.arpa", "none.txt"], "no file none.txt: check its"),
+        (["ngram", "score", "good.arpa", "."], ". is a folder"),
+        (["ngram", "generate", "none.arpa"], "no file none.arpa: check its name"),
+        (["ngram", "generate", "good.arpa", "--seed", "-1"], "seed is -1"),
+        (["ngram", "generate", "good.arpa", "--start", "<s>"], "start is ['<s>']"),
+        (train("."), ". is a folder"),
     ],
 )
 def test_errors_take_one_line_and_exit_code_two(files, capsys, arguments, message):
@@ -165,6 +172,8 @@ def test_errors_take_one_line_and_exit_code_two(files, capsys, arguments, messag
     (files / "marks.txt").write_text("a <s> b\n")
     (files / "bytes.txt").write_bytes(b"\xff\xfe a\n")
     (files / "one.txt").write_text("a b c\n")
+    assert main(train("good.arpa")) == 0
+    capsys.readouterr()
     assert main(arguments) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -172,6 +181,34 @@ def test_errors_take_one_line_and_exit_code_two(files, capsys, arguments, messag
     assert printed.err.count("\n") == 1
     assert message in printed.err
     assert not (files / "model.arpa").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (perplexity("kneser-ney", "--discount", "a,b"), "'a,b': expected numbers"),
+        (train("x.arpa", "--min-counts", "1,x"), "'1,x': expected whole numbers"),
+    ],
+)
+def test_bad_lists_of_numbers_are_named(files, capsys, arguments, message):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_only_ascii_white_space_separates_words(files, capsys):
+    """As in KenLM: these four are white space in Unicode."""
+    words = ["与\u3000和", "a\u00a0b", "c\u0085d", "e\u2028f"]
+    (files / "training.txt").write_bytes((" ".join(words) + "\n").encode())
+    assert main(train("odd.arpa")) == 0
+    capsys.readouterr()
+    assert main(["ngram", "score", "odd.arpa", "training.txt", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [word["word"] for word in printed["words"]] == [*words, "</s>"]
+    assert all(word["known"] for word in printed["words"])
+    assert main(["ngram", "generate", "odd.arpa", "--start", words[0]]) == 0
+    assert capsys.readouterr().out.rstrip("\n").split(" ")[0] == words[0]
 
 
 def test_one_sentence_has_a_perplexity(files, capsys):

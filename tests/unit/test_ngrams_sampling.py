@@ -123,7 +123,9 @@ def test_the_score_of_stupid_backoff_can_be_sampled():
         ({"top_p": 1.5}, "at most 1"),
         ({"n": 0}, "1 or more"),
         ({"max_tokens": 0}, "1 or more"),
-        ({"start": ["a", "</s>"]}, "never"),
+        ({"start": ["a", "</s>"]}, r"start is \['a', '</s>'\]: leave out <s>"),
+        ({"start": ["<s>"]}, r"start is \['<s>'\]: leave out <s>"),
+        ({"seed": -1}, "seed is -1"),
         ({"start": "ab"}, "expected a list"),
     ],
 )
