@@ -54,8 +54,9 @@ lint: set-up  ## check style and formatting, of notebooks too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: set-up-tests  ## measure the N-gram engine beside nltk and kenlm
+bench: set-up-tests  ## measure the package beside nltk, kenlm and PyTorch
 	$(BIN)/python benchmarks/ngrams.py $(ARGS)
+	$(BIN)/python benchmarks/neural.py
 
 colab: set-up  ## run the notebooks with Colab's versions (needs Python 3.13)
 	$(BIN)/python tools/colab.py $(ARGS)
