@@ -482,8 +482,10 @@ class ModifiedKneserNey(Smoother):
     0.5, 1 and 1.5, with a warning (KenLM's ``--discount_fallback``).
 
     Published perplexities come from KenLM, so by default its n_r are copied too, with
-    a peculiarity (see `_kenlm_last`). For that, a word's number must be its place in
-    the order of first occurrence, as it is unless a vocabulary was given to `Text`.
+    a peculiarity (see `_kenlm_last`); what then differs is the rounding of its float32,
+    some 1e-7 of a perplexity. KenLM numbers words by first occurrence, as `Text` does
+    unless a vocabulary is given to it: then that order serves, and words that do not
+    occur in the training text count as types, for which KenLM has no equivalent.
 
     Args:
         order: the longest n-gram.
@@ -555,7 +557,7 @@ def _kenlm_last(counts: Counts, order: int) -> dict[int, tuple[int, int]]:
     adds by how often it occurs. That is one n-gram of each lower order: the word that
     was first seen last, with the last of its left neighbours, and so on, as far as
     ``<s>``. It moves the perplexity of a novel in the fourth decimal, and that of a
-    few sentences by several per cent.
+    few sentences by some per cent.
 
     Returns:
         For each order below `order`, the row of that n-gram and C(hw).
