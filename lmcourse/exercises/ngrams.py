@@ -1,12 +1,12 @@
 """Judges of notebook 02, *N-grams: more memory, and what it costs*."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 
-from . import call, exercise, expect
+from . import Hint, call, exercise, expect, kind
 
 NOTEBOOK = "02_ngrams"
 START, END = 1, 2  # the numbers of <s> and </s> in the notebook's vocabulary
@@ -14,18 +14,23 @@ START, END = 1, 2  # the numbers of <s> and </s> in the notebook's vocabulary
 Sentences = list[list[str]]
 
 
-def _kind(answer: Any) -> str:
-    return type(answer).__name__
+def _as_list(value: Any) -> list | None:
+    """`value` as a list, or None: readers also give arrays, Series and generators."""
+    if isinstance(value, str | bytes | Mapping | Set) or not isinstance(
+        value, Iterable
+    ):
+        return None
+    return list(value)
 
 
 @exercise("visible-history", title="What a 4-gram sees", notebook=NOTEBOOK)
 def visible_history(answer: Any) -> None:
+    words = _as_list(answer)
     expect(
-        isinstance(answer, list | tuple),
-        f"A list of words is asked for, such as `['a', 'b']`; this is a "
-        f"{_kind(answer)}.",
+        words is not None,
+        f"A list of words is asked for, such as `['a', 'b']`; this is {kind(answer)}.",
     )
-    words = list(answer)
+    words = list(map(str, words))
     right = ["out", "of", "the"]
     expect(
         words != ["went", *right],
@@ -88,6 +93,33 @@ def _share_of_known_words(train: Sentences, test: Sentences, n: int) -> float:
     return sum(not words.issuperset(s) for s in test) / len(test)
 
 
+def _share_of_different(train: Sentences, test: Sentences, n: int) -> float:
+    different = list(dict.fromkeys(map(tuple, test)))
+    return _share(any)(train, list(map(list, different)), n)
+
+
+def _share_with_one_start(train: Sentences, test: Sentences, n: int) -> float:
+    def grams(s: list[str]) -> list[tuple]:
+        padded = ["<s>", *s, "</s>"]
+        return [tuple(padded[i : i + n]) for i in range(len(padded) - n + 1)]
+
+    seen = {gram for sentence in train for gram in grams(sentence)}
+    return sum(any(g not in seen for g in grams(s)) for s in test) / len(test)
+
+
+def _share_given(value: Any) -> float:
+    items = _as_list(value)
+    expect(
+        items is None or np.ndim(value) == 0,
+        "One number is asked for, and this is a list. If it says of each sentence "
+        "whether it is impossible, divide its sum by its length.",
+    )
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise Hint(f"A number is asked for, and this is {kind(value)}.") from error
+
+
 def _matches(values: Sequence[float], others: Sequence[float]) -> bool:
     return bool(np.allclose(values, others))
 
@@ -95,10 +127,10 @@ def _matches(values: Sequence[float], others: Sequence[float]) -> bool:
 @exercise("impossible-share", title="Impossible sentences", notebook=NOTEBOOK)
 def impossible_share(answer: Any) -> None:
     train = [text.split() for text in ("a b c", "c b", "b a b d", "e a")]
-    tests = ["a b d", "c b c", "c b", "b a", "a b", "e d c b a", "f", "a b g"]
+    tests = ["a b d", "c b c", "c b", "b a", "a b", "e d c b a", "f", "a b g", "c b"]
     test = [text.split() for text in tests]
-    cases = [(train, test, 2), (train, test, 3)]
-    values = [float(call(answer, *case)) for case in cases]
+    cases = [(train, test, n) for n in (2, 3, 4)]
+    values = [_share_given(call(answer, *case)) for case in cases]
     right = _share(any)
     wrong = {
         "That is the share of *n-grams* never seen. Count sentences: one that holds an "
@@ -116,6 +148,10 @@ def impossible_share(answer: Any) -> None:
         "of the way it begins.": _share(any, before=0),
         "Your n-grams have neither `<s>` nor `</s>`: beginning and ending are "
         "predictions, too.": _share(any, before=0, after=0),
+        "You look at every *different* test sentence once. One that comes twice counts "
+        "twice: no `set` of sentences.": _share_of_different,
+        "You put one `<s>` before each sentence; a history of n − 1 words needs n − 1 "
+        "of them, as in `ngrams`.": _share_with_one_start,
         "That is a number of sentences. Divide it by how many there are.": (
             lambda *case: right(*case) * len(case[1])
         ),
@@ -154,6 +190,21 @@ def _sentence_counts(train: Sentences, test: Sentences) -> Counter:
     return Counter(word for sentence in train for word in set(sentence))
 
 
+def _letters_counted(train: Sentences, test: Sentences) -> Counter:
+    text = " ".join(word for sentence in train for word in sentence)
+    return Counter({word: text.count(word) for sentence in test for word in sentence})
+
+
+def _sentences(value: Any) -> Sentences:
+    """The reader's sentences as lists of strings, or a hint."""
+    asked = "A list of sentences is asked for, each a list of words, as in `test`."
+    sentences = _as_list(value)
+    expect(sentences is not None, asked)
+    sentences = [_as_list(sentence) for sentence in sentences]
+    expect(None not in sentences, asked)
+    return [[str(word) for word in sentence] for sentence in sentences]
+
+
 @exercise("replace-rare", title="Replace rare words", notebook=NOTEBOOK)
 def replace_rare(answer: Any) -> None:
     texts = "a rose is a rose is a rose", "the rose is red red", "a red day"
@@ -163,13 +214,7 @@ def replace_rare(answer: Any) -> None:
         ["night", "night", "night", "the", "the"],
     ]
     case = (train, test, 3)
-    value = call(answer, *case)
-    expect(
-        isinstance(value, list | tuple)
-        and all(isinstance(sentence, list | tuple) for sentence in value),
-        "A list of sentences is asked for, each a list of words, as in `test`.",
-    )
-    value = [list(sentence) for sentence in value]
+    value = _sentences(call(answer, *case))
     right = _replaced()
     wrong = {
         "This is the training text. Its words make the vocabulary; the words to "
@@ -208,6 +253,30 @@ def replace_rare(answer: Any) -> None:
         f"With min_count = 3, {' '.join(test[0])!r} should become "
         f"{' '.join(right(*case)[0])!r}; yours begins {' '.join(map(str, value[:1]))}.",
     )
+    texts = "rose roses roses", "rosewood is red", "is a b"
+    train = [text.split() for text in texts]
+    test = [["roses", "is", "red"], ["rose", "wood"], ["roses", "is", "red"]]
+    case = (train, test, 2)
+    value, wanted = _sentences(call(answer, *case)), right(*case)
+    expect(
+        value != right(train, test, 3),
+        "Right for min_count = 3, which you use whatever `min_count` is.",
+    )
+    expect(
+        value != _replaced(count=_letters_counted)(*case),
+        "You find *rose* inside *roses* and *rosewood*, too. Count whole words, not "
+        "pieces of text.",
+    )
+    expect(
+        len(value) == len(test),
+        f"{len(test)} test sentences go in and {len(value)} come out. One that comes "
+        "twice is returned twice.",
+    )
+    expect(
+        value == wanted,
+        f"With {train} as the training text and min_count = 2, {test} should become "
+        f"{wanted}; yours is {value}.",
+    )
 
 
 def _windows(stream: np.ndarray, n: int) -> np.ndarray:
@@ -226,7 +295,9 @@ def _stream(sentences: list[list[int]], n: int) -> np.ndarray:
 @exercise("count-table", title="Count n-grams without a dictionary", notebook=NOTEBOOK)
 def count_table(answer: Any) -> None:
     for n in (2, 3, 1):
-        stream = _stream([[3, 4, 3, 4], [4], [3, 4, 5], [5, 5, 5, 5]], n)
+        stream = _stream(
+            [[3, 4, 3, 4], [4], [3, 4, 5], [5, 5, 5, 5], [3, 5], [4, 0], [0, 3, 0]], n
+        )
         found = _counted(answer, stream, n)
         _compare(found, stream, n)
     # 65,536 = 2¹⁶ words: with four of them before it, a word is multiplied by 2⁶⁴.
@@ -256,7 +327,7 @@ def _counted(answer: Any, stream: np.ndarray, n: int) -> Counter:
     value = call(answer, stream, n)
     expect(
         isinstance(value, tuple | list) and len(value) == 2,
-        f"Two arrays are asked for, `return grams, counts`; this is a {_kind(value)}.",
+        f"Two arrays are asked for, `return grams, counts`; this is {kind(value)}.",
     )
     grams, counts = np.asarray(value[0]), np.asarray(value[1])
     expect(
@@ -281,6 +352,17 @@ def _counted(answer: Any, stream: np.ndarray, n: int) -> Counter:
 
 def _compare(found: Counter, stream: np.ndarray, n: int) -> None:
     right = _rows(_kept(stream, n))
+    turned = Counter({gram[::-1]: times for gram, times in right.items()})
+    expect(
+        found != turned or turned == right,
+        "Your n-grams read backwards: the first column should hold the first word.",
+    )
+    whole = Counter({g: times for g, times in right.items() if START not in g})
+    expect(
+        found != whole or whole == right,
+        "You drop every window that holds `<s>`. As a history it is needed; only "
+        "windows that *end* in `<s>` are left out.",
+    )
     crossing = [gram for gram in found if gram[-1] == START]
     expect(
         not crossing,

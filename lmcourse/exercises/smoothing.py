@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import Hint, call, exercise, expect
+from . import Hint, call, exercise, expect, kind
 
 NOTEBOOK = "03_smoothing"
 
@@ -19,6 +19,7 @@ SENTENCES = [
         "prince andrew looked at prince vasili",
         "he looked at himself",
         "she saw himself and prince andrew",
+        "prince vasili looked",
     )
 ]
 
@@ -26,43 +27,70 @@ SENTENCES = [
 def _number(value: Any, asked: str) -> float:
     """`value` as a float, or a hint that says what was asked for."""
     try:
+        if isinstance(value, str | bytes):
+            raise TypeError
         return float(value)
     except (TypeError, ValueError) as error:
-        kind = type(value).__name__
-        raise Hint(f"{asked} is asked for, and this is a {kind}.") from error
+        raise Hint(f"{asked} is asked for, and this is {kind(value)}.") from error
 
 
 @exercise("add-k-for-new", title="What add-k sets aside", notebook=NOTEBOOK)
 def add_k_for_new(answer: Any) -> None:
-    total, types, size, k = case = (200, 20, 1000, 0.5)
-    value = _number(call(answer, *case), "A number")
-    grown = total + k * size
+    cases = [(200, 20, 1000, 0.5), (137, 23, 911, 0.3)]
+    values = [_number(call(answer, *case), "A number") for case in cases]
+
+    def matches(share: Callable[..., float]) -> bool:
+        return np.allclose(values, [share(*case) for case in cases], rtol=1e-6)
+
+    def right(total: float, types: int, size: int, k: float) -> float:
+        return k * (size - types) / (total + k * size)
+
     wrong = {
         "That is the share of *one* unseen word. How many words were never seen after "
-        "the history?": k / grown,
+        "the history?": lambda n, t, v, k: k / (n + k * v),
         "You give a share to all `size` types; `types` of them were seen after the "
-        "history and are not new.": k * size / grown,
+        "history and are not new.": lambda n, t, v, k: k * v / (n + k * v),
         "That is what the *added* part of seen words is worth; the others are asked "
-        "for.": k * types / grown,
-        "That is the share of the words that *were* seen.": (total + k * types) / grown,
+        "for.": lambda n, t, v, k: k * t / (n + k * v),
+        "That is the share of the words that *were* seen.": (
+            lambda n, t, v, k: (n + k * t) / (n + k * v)
+        ),
         "The denominator must grow by k for *every* type: `total + k * size`.": (
-            k * (size - types) / (total + k)
+            lambda n, t, v, k: k * (v - t) / (n + k)
         ),
         "You divide by `total` alone. With k added to every count, the counts of this "
-        "history sum to `total + k * size`.": k * (size - types) / total,
-        "That is add-one, whatever `k` is.": (size - types) / (total + size),
+        "history sum to `total + k * size`.": lambda n, t, v, k: k * (v - t) / n,
+        "That is add-one, whatever `k` is.": lambda n, t, v, k: (v - t) / (n + v),
         "The denominator grows by k for *every* type, those that were seen as well.": (
-            k * (size - types) / (total + k * (size - types))
+            lambda n, t, v, k: k * (v - t) / (n + k * (v - t))
         ),
-        "That is a number of words; a share lies between 0 and 1.": size - types,
+        "Each unseen word gets k, not 1: `k` is missing on top.": (
+            lambda n, t, v, k: (v - t) / (n + k * v)
+        ),
+        "That is a percentage; a share lies between 0 and 1.": (
+            lambda *case: 100 * right(*case)
+        ),
+        "That is a number of words; a share lies between 0 and 1.": (
+            lambda n, t, v, k: v - t
+        ),
     }
     for hint, other in wrong.items():
-        expect(not math.isclose(value, other, rel_tol=1e-6), hint)
-    expect(
-        math.isclose(value, k * (size - types) / grown, rel_tol=1e-6),
-        f"For total = {total}, types = {types}, size = {size} and k = {k} it should be "
-        f"{k * (size - types) / grown:.4f}, and yours is {value:.4f}.",
-    )
+        expect(not matches(other), hint)
+    for case, value in zip(cases, values, strict=True):
+        total, types, size, k = case
+        expect(
+            math.isclose(value, right(*case), rel_tol=1e-6),
+            f"For total = {total}, types = {types}, size = {size} and k = {k} it "
+            f"should be {right(*case):.4f}, and yours is {value:.4f}.",
+        )
+
+
+def _converged(weights: np.ndarray, said: np.ndarray) -> np.ndarray:
+    """The weights after many steps of EM."""
+    for _ in range(1000):
+        joint = weights * said
+        weights = (joint / joint.sum(axis=1, keepdims=True)).mean(axis=0)
+    return weights
 
 
 @exercise("em-step", title="One step of EM", notebook=NOTEBOOK)
@@ -90,6 +118,11 @@ def em_step(answer: Any) -> None:
     wrong = {
         "That is the *sum* of the shares. Divide by the number of tokens, so that the "
         "weights sum to 1.": share.sum(axis=0),
+        "You divide by the number of *models*. The M step averages over the tokens, so "
+        "that the weights sum to 1.": share.sum(axis=0) / len(weights),
+        "You repeat the step until nothing changes. One step only is asked for.": (
+            _converged(weights, said)
+        ),
         "The old weights do not matter in your step. The share of model j is "
         "proportional to `weights[j] * said[i, j]`.": even.mean(axis=0),
         "You average the products before sharing them out. Every token must be divided "
@@ -105,7 +138,7 @@ def em_step(answer: Any) -> None:
         "proportion.": np.eye(3)[joint.argmax(axis=1)].mean(axis=0),
     }
     for hint, other in wrong.items():
-        expect(not np.allclose(value, other), hint)
+        expect(not np.allclose(value, other, atol=1e-3), hint)
     expect(
         np.allclose(value, share.mean(axis=0)),
         f"For weights {weights.tolist()} it should be "
@@ -131,15 +164,22 @@ def _neighbours(pairs: Mapping[tuple[str, str], int], side: int) -> dict[str, in
 @exercise("left-neighbours", title="Left neighbours", notebook=NOTEBOOK)
 def left_neighbours(answer: Any) -> None:
     value = call(answer, SENTENCES)
+    if not isinstance(value, Mapping) and callable(getattr(value, "to_dict", None)):
+        value = value.to_dict()  # a pandas Series
     expect(
         isinstance(value, Mapping),
-        f"A Counter is asked for, and this is a {type(value).__name__}.",
+        f"A Counter is asked for, and this is {kind(value)}.",
     )
     expect(
         not any(isinstance(count, set | list | dict) for count in value.values()),
         "The neighbours themselves are not asked for, only how many there are: `len`.",
     )
-    found = {word: int(count) for word, count in value.items() if count}
+    numbers = {word: _number(count, "A count") for word, count in value.items()}
+    expect(
+        all(number == int(number) for number in numbers.values()),
+        "Counts are asked for, not shares: do not divide.",
+    )
+    found = {word: int(number) for word, number in numbers.items() if number}
     pairs = _pairs()
     right = _neighbours(pairs, 1)
     often = Counter(word for _, word in pairs.elements())
@@ -170,9 +210,18 @@ def left_neighbours(answer: Any) -> None:
         "Both marks are missing: `<s>` before each sentence, and `</s>` after it.",
     )
     flat = ["<s>", *[t for s in SENTENCES for t in (*s, "</s>")]]
-    crossing = dict(Counter(after for _, after in set(pairwise(flat))))
+    bare = [t for s in SENTENCES for t in s]
+    marked, bared = (
+        dict(Counter(after for _, after in set(pairwise(text))))
+        for text in (flat, bare)
+    )
     expect(
-        found != crossing,
+        found != bared,
+        "You read all sentences as one long text: the last word of one is not the left "
+        "neighbour of the next one's first word. `<s>` is, and `</s>` comes last.",
+    )
+    expect(
+        found != marked,
         "Some of your pairs run from one sentence into the next: nothing comes after "
         "`</s>`. Take each sentence on its own.",
     )
@@ -187,9 +236,11 @@ def left_neighbours(answer: Any) -> None:
 Model = Callable[[str, str], float]
 
 
-def _kneser_ney(D: float, lower: str = "left", weight: str = "D types") -> Model:
+def _kneser_ney(
+    D: float, lower: str = "left", weight: str = "D types", first: str | None = "<s>"
+) -> Model:
     """Kneser-Ney on the toy sentences, or one of its usual distortions."""
-    pairs = _pairs()
+    pairs = _pairs(first)
     follows, types, words = Counter(), Counter(), Counter()
     for (before, after), times in pairs.items():
         follows[before] += times
@@ -201,6 +252,8 @@ def _kneser_ney(D: float, lower: str = "left", weight: str = "D types") -> Model
         "words": {w: n / words.total() for w, n in words.items()},
         "even": {w: 1 / len(words) for w in words},
         "none": {},
+        "left/tokens": {w: n / pairs.total() for w, n in left.items()},
+        "left/types": {w: n / len(left) for w, n in left.items()},
     }
     weights = {"D types": D, "types": 1.0, "D": None}
 
@@ -209,6 +262,10 @@ def _kneser_ney(D: float, lower: str = "left", weight: str = "D types") -> Model
         if before not in follows:
             return below
         own = max(pairs[before, after] - D, 0) / follows[before]
+        if weight == "back-off":
+            kept = sum(lowers[lower][a] for b, a in pairs if b == before)
+            free = D * types[before] / follows[before]
+            return own if own else free * below / (1 - kept)
         factor = weights[weight]
         left_over = D if factor is None else factor * types[before] / follows[before]
         return own + left_over * below
@@ -222,8 +279,7 @@ def kneser_ney_model(answer: Any) -> None:
     p = call(answer, SENTENCES, D)
     expect(
         callable(p),
-        "A *function* `p(before, after)` is to be returned, and this is a "
-        f"{type(p).__name__}.",
+        f"A *function* `p(before, after)` is to be returned, and this is {kind(p)}.",
     )
     words = sorted({word for s in SENTENCES for word in s} | {"</s>"})
     seen = ["<s>", "prince", "at", "andrew", "vasili"]
@@ -263,6 +319,24 @@ def kneser_ney_model(answer: Any) -> None:
         "It sums to 1, but your lower order treats all words alike. Divide a word's "
         "left neighbours by the number of different pairs.",
     )
+    pairs = _pairs()
+    left = _neighbours(pairs, 1)
+    for lower, number in (("left/tokens", pairs.total()), ("left/types", len(left))):
+        expect(
+            not matches(_kneser_ney(D, lower=lower)),
+            f"Your lower order sums to {len(pairs) / number:.3f}: divide by the number "
+            "of different pairs.",
+        )
+    expect(
+        not matches(_kneser_ney(D, weight="back-off")),
+        "That is back-off, and it sums to 1. Here the lower order speaks about seen "
+        "words, too: add it for every word.",
+    )
+    expect(
+        not matches(_kneser_ney(D, first=None)),
+        "`<s>` is missing: it is the history of every first word, and a left "
+        "neighbour.",
+    )
     expect(
         not matches(_kneser_ney(D, weight="types")),
         "You hand on one whole count for each different word, and take only D: the "
@@ -299,6 +373,11 @@ def kneser_ney_model(answer: Any) -> None:
             "Right after every history of the text. After *zoological*, never seen, it "
             f"stops with {type(error).__name__}: return the continuation distribution."
         ) from error
+    expect(
+        not (min(unseen.values()) > 0 and np.ptp(list(unseen.values())) < 1e-9),
+        "Right after every history of the text. After *zoological*, never seen, all "
+        "words are equally likely: return the continuation distribution instead.",
+    )
     expect(
         all(math.isclose(unseen[w], right("zoological", w)) for w in words),
         "Right after every history of the text. After *zoological*, never seen, it "

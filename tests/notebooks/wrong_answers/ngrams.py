@@ -37,6 +37,24 @@ def share_with_new_words(train, test, n):
     return sum(any(word not in words for word in s) for s in test) / len(test)
 
 
+def different_sentences(train, test, n):
+    return share_of_sentences()(train, [list(s) for s in set(map(tuple, test))], n)
+
+
+def one_start_mark(train, test, n):
+    def grams(sentence):
+        padded = ["<s>", *sentence, "</s>"]
+        return [tuple(padded[i : i + n]) for i in range(len(padded) - n + 1)]
+
+    seen = {gram for s in train for gram in grams(s)}
+    return sum(any(g not in seen for g in grams(s)) for s in test) / len(test)
+
+
+def verdicts(train, test, n):
+    seen = {gram for s in train for gram in cut(s, n)}
+    return [any(g not in seen for g in cut(s, n)) for s in test]
+
+
 def bigrams_whatever_n(train, test, n):
     return share_of_sentences()(train, test, 2)
 
@@ -58,6 +76,16 @@ def enough(count, least):
 
 def one_flat_list(train, test, min_count):
     return [word for s in replace(enough)(train, test, min_count) for word in s]
+
+
+def each_sentence_once(train, test, min_count):
+    changed = replace(enough)(train, test, min_count)
+    return [list(s) for s in dict.fromkeys(map(tuple, changed))]
+
+
+def pieces_of_text(train, test, min_count):
+    text = "\n".join(" ".join(s) for s in train)
+    return [[w if text.count(w) >= min_count else "<unk>" for w in s] for s in test]
 
 
 def training_text(train, test, min_count):
@@ -127,6 +155,10 @@ WRONG = {
         ("not divided", count_of_sentences, "Divide it"),
         ("percentage", share_of_sentences(scale=100), "percentage"),
         ("bigrams for every n", bigrams_whatever_n, "at n = 3"),
+        ("each sentence once", different_sentences, "comes twice counts"),
+        ("one start mark", one_start_mark, "one `<s>`"),
+        ("a list of verdicts", verdicts, "this is a list"),
+        ("a word", lambda train, test, n: "many", "this is a str"),
     ],
     "replace-rare": [
         ("counts the test too", replace(enough, lambda a, b: a + b), "*night*"),
@@ -138,6 +170,9 @@ WRONG = {
         ("one flat list", one_flat_list, "list of sentences"),
         ("training text", training_text, "those of `test`"),
         ("nothing done", lambda train, test, least: test, "Nothing is replaced"),
+        ("always 3", replace(lambda n, least: n >= 3), "whatever `min_count` is"),
+        ("pieces of words", pieces_of_text, "inside *roses*"),
+        ("repetitions lost", each_sentence_once, "returned twice"),
         (
             "sentences counted",
             replace(enough, lambda train, test: [set(s) for s in train]),
@@ -158,6 +193,13 @@ WRONG = {
             "equal n-grams not grouped",
             table(lambda w: (w, w[:, 0])),
             "more than one row",
+        ),
+        ("base without 0", table(keyed(lambda w: w.max())), "share a key"),
+        ("backwards", table(lambda w: unique(w[:, ::-1])), "read backwards"),
+        (
+            "no window with <s>",
+            table(keep=lambda w: (w != START).all(axis=1)),
+            "needed",
         ),
         ("never counted", table(all_ones), "Every count is 1"),
         ("keys instead of words", table(keys_alone), "one row for each n-gram"),

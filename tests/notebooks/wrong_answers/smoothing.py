@@ -11,6 +11,12 @@ def shares(weights, said):
     return share / share.sum(axis=1, keepdims=True)
 
 
+def to_the_end(weights, said):
+    for _ in range(100):
+        weights = shares(weights, said).mean(axis=0)
+    return weights
+
+
 def products_averaged_late(weights, said):
     joint = weights * said
     return joint.sum(axis=0) / joint.sum()
@@ -49,6 +55,16 @@ def across_sentences(sentences):
     return Counter(after for _, after in set(pairwise(flat)))
 
 
+def one_text(sentences):
+    flat = [t for s in sentences for t in s]
+    return Counter(after for _, after in set(pairwise(flat)))
+
+
+def shares_of_pairs(sentences):
+    left = neighbours()(sentences)
+    return {word: count / left.total() for word, count in left.items()}
+
+
 def sets(sentences):
     found = {}
     for before, after in count_pairs(sentences):
@@ -80,17 +96,42 @@ def by_sentence_count(pairs):
     return lambda after: left[after] / pairs.total()
 
 
+def by_types(pairs):
+    left = Counter(after for _, after in pairs)
+    return lambda after: left[after] / len(left)
+
+
+def back_off(sentences, D):
+    pairs = count_pairs(sentences)
+    below = continuation(pairs)
+    seen = {}
+    for (before, after), times in pairs.items():
+        seen.setdefault(before, {})[after] = times
+
+    def p(before, after):
+        if before not in seen:
+            return below(after)
+        total = sum(seen[before].values())
+        if after in seen[before]:
+            return (seen[before][after] - D) / total
+        rest = 1 - sum(below(word) for word in seen[before])
+        return D * len(seen[before]) / total * below(after) / rest
+
+    return p
+
+
 def model(
     lower=continuation,
     weight=lambda D, types, total: D * types / total,
     least=0.0,
     unseen=lambda below: below,
     given=lambda D: D,
+    first=("<s>",),
     last=("</s>",),
 ):
     def kneser_ney_model(sentences, D):
         D = given(D)
-        pairs = count_pairs(sentences, last=last)
+        pairs = count_pairs(sentences, first=first, last=last)
         below = lower(pairs)
         follows, types = Counter(), Counter()
         for (before, _), times in pairs.items():
@@ -138,7 +179,14 @@ WRONG = {
             "those that were seen as well",
         ),
         ("not divided", lambda n, t, v, k: v - t, "a number of words"),
-        ("percentage", lambda n, t, v, k: 100 * k * (v - t) / (n + k * v), "it should"),
+        (
+            "percentage",
+            lambda n, t, v, k: 100 * k * (v - t) / (n + k * v),
+            "percentage",
+        ),
+        ("no k on top", lambda n, t, v, k: (v - t) / (n + k * v), "missing on top"),
+        ("one case only", lambda *_: 0.7, "it should be"),
+        ("a string", lambda *_: "0.7", "this is a str"),
     ],
     "em-step": [
         ("the shares", shares, "shares of the E step"),
@@ -149,6 +197,8 @@ WRONG = {
         ("columns divided", columns_divided, "divide each *row*"),
         ("nothing learned", lambda w, said: w, "These are the old weights"),
         ("hard choice", winner_takes_all, "take the whole token"),
+        ("divided by models", lambda w, s: shares(w, s).sum(axis=0) / 3, "*models*"),
+        ("many steps", to_the_end, "One step only"),
         ("one row a token", lambda w, said: shares(w, said).mean(axis=1), "has shape"),
     ],
     "left-neighbours": [
@@ -160,6 +210,9 @@ WRONG = {
         ("no marks", neighbours(first=(), last=()), "Both marks"),
         ("one long text", across_sentences, "into the next"),
         ("the neighbours", sets, "only how many"),
+        ("shares", shares_of_pairs, "not shares"),
+        ("a list", lambda sentences: [1, 2], "this is a list"),
+        ("one long text without marks", one_text, "one long text"),
     ],
     "kneser-ney-model": [
         ("not handed on", model(nothing), "never handed on"),
@@ -173,7 +226,11 @@ WRONG = {
         ),
         ("the same everywhere", model(weight=lambda D, *_: D), "after every history."),
         ("its own discount", model(given=lambda D: 0.75), "use the argument"),
-        ("neighbours over tokens", model(by_sentence_count), "sum to"),
+        ("neighbours over tokens", model(by_sentence_count), "sums to 0.7"),
+        ("neighbours over types", model(by_types), "sums to 1."),
+        ("back-off", back_off, "That is back-off"),
+        ("no start", model(first=()), "`<s>` is missing"),
+        ("unseen: uniform", model(unseen=lambda below: 1 / 12), "equally likely"),
         ("no end", model(last=()), "never ends a sentence"),
         ("unseen: zero", model(unseen=lambda below: 0.0), "sums to 0.0000"),
         ("unseen: error", model(unseen=divides_by_zero), "ZeroDivisionError"),
