@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import Hint, call, exercise, expect
+from . import Hint, call, exercise, expect, kind
 
 NOTEBOOK = "04_evaluation"
 
@@ -22,7 +22,7 @@ def _number(value: Any, what: str) -> float:
         number = math.nan
     expect(
         math.isfinite(number),
-        f"{what} should be a number; this is a {type(value).__name__}.",
+        f"{what} should be a number; this is {kind(value)}.",
     )
     return number
 
@@ -64,16 +64,23 @@ _SENTENCES = [["a", "b"], ["b"], ["a", "b", "a", "a", "b"]]
 
 
 def _toy(token: str, before: Sequence[str]) -> float:
+    """A bigram mixed with chance, the more so the longer the history is."""
     if not before:
         return 1.0 if token == "<s>" else 0.2
-    return _TOY[before[-1]][token]
+    chance = 0.03 * min(len(before), 9) if before[0] == "<s>" else 0.6
+    return (1 - chance) * _TOY[before[-1]][token] + chance / 3
 
 
-def _nats(sentence: list[str], first: int = 1, ends: int = 1) -> list[float]:
-    """-ln p of each token of a sentence, from the token number `first` on."""
+def _nats(
+    sentence: list[str], first: int = 1, ends: int = 1, start: int = 0
+) -> list[float]:
+    """-ln p of each token of a sentence, from the token number `first` on.
+
+    Each prediction sees of the tokens before it those from `start` on.
+    """
     padded = ["<s>", *sentence, *["</s>"] * ends]
     places = range(first, len(padded))
-    return [-math.log(_toy(padded[i], padded[:i])) for i in places]
+    return [-math.log(_toy(padded[i], padded[:i][start:])) for i in places]
 
 
 def _per_token(nats: list[list[float]]) -> float:
@@ -103,6 +110,14 @@ _ENDS = {
 }
 
 
+_SEEN = {
+    -1: "`before` holds only the last token. Pass *all* tokens before "
+    "the predicted one, from `<s>` on: a model may look at them.",
+    1: "`before` should begin with `<s>`: without it a model does not "
+    "know where the sentence starts.",
+}
+
+
 @exercise("honest-perplexity", title="Mend an evaluation", notebook=NOTEBOOK)
 def honest_perplexity(answer: Any) -> None:
     value = _number(call(answer, _toy, _SENTENCES), "The perplexity")
@@ -116,6 +131,21 @@ def honest_perplexity(answer: Any) -> None:
         not math.isclose(value, math.exp(math.log2(right)), rel_tol=1e-6),
         "You take logarithms to base 2 and the exponential to base e: use one base.",
     )
+    expect(
+        not math.isclose(value, 1 / right, rel_tol=1e-6),
+        "That is below 1, the mean probability: a sign is missing. Take the "
+        "exponential of *minus* the mean logarithm.",
+    )
+    words = sum(map(len, _SENTENCES))
+    predictions = words + len(_SENTENCES)
+    expect(
+        not math.isclose(value, right ** (predictions / words), rel_tol=1e-6),
+        "You divide by the number of words. Each `</s>` is a prediction, too: divide "
+        "by the number of probabilities that you added up.",
+    )
+    for start, hint in _SEEN.items():
+        variant = _per_token([_nats(s, start=start) for s in _SENTENCES])
+        expect(not math.isclose(value, variant, rel_tol=1e-6), hint)
     for average, first, ends in product(_AVERAGES, _FIRST, _ENDS):
         variant = average([_nats(sentence, first, ends) for sentence in _SENTENCES])
         mistakes = [_AVERAGES[average], _FIRST[first], _ENDS[ends]]
@@ -134,6 +164,7 @@ def _blocks() -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(4)
     tokens = random.integers(30, 400, size=40)
     nats = random.normal(5.0, 0.4, size=40) - 0.003 * tokens
+    tokens[0], nats[0] = 400, 7.5  # who never draws it should notice
     return -nats * tokens, tokens
 
 
@@ -154,6 +185,23 @@ def _mean_of_blocks(a: np.ndarray, b: np.ndarray, places: np.ndarray) -> np.ndar
 
 def _one_block(a: np.ndarray, b: np.ndarray, places: np.ndarray) -> np.ndarray:
     return np.exp(-a[places[:, 0]] / b[places[:, 0]])
+
+
+def _half(a: np.ndarray, b: np.ndarray, places: np.ndarray) -> np.ndarray:
+    return _ratio(a, b, places[:, : places.shape[1] // 2])
+
+
+def _double(a: np.ndarray, b: np.ndarray, places: np.ndarray) -> np.ndarray:
+    return _ratio(a, b, np.hstack([places, places[::-1]]))
+
+
+def _never_first(a: np.ndarray, b: np.ndarray, places: np.ndarray) -> np.ndarray:
+    return _ratio(a, b, np.random.default_rng(3).integers(1, len(a), places.shape))
+
+
+def _half_once(a: np.ndarray, b: np.ndarray, places: np.ndarray) -> np.ndarray:
+    order = np.random.default_rng(3).random(places.shape).argsort(axis=1)
+    return _ratio(a, b, order[:, : len(a) // 2])
 
 
 def _in_nats(a: np.ndarray, b: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -201,6 +249,30 @@ _BOOTSTRAPS: list[tuple[Resample, tuple[float, float], str]] = [
         "Your resamples have one block each; they need as many blocks as there are.",
     ),
     (
+        _half,
+        (2.5, 97.5),
+        "Your resamples are half as large as the test. Draw as many blocks as there "
+        "are.",
+    ),
+    (
+        _double,
+        (2.5, 97.5),
+        "Your resamples are twice as large as the test, and the interval is too "
+        "narrow. Draw as many blocks as there are.",
+    ),
+    (
+        _never_first,
+        (2.5, 97.5),
+        "Your places never include 0, so the first block is never drawn: "
+        "`random.integers(0, len(tokens), …)`.",
+    ),
+    (
+        _half_once,
+        (2.5, 97.5),
+        "No block comes twice in a resample of yours: draw with replacement, as many "
+        "blocks as there are.",
+    ),
+    (
         _in_nats,
         (2.5, 97.5),
         "That interval is in nats a token: take the exponential.",
@@ -214,8 +286,7 @@ def bootstrap_interval(answer: Any) -> None:
     value = call(answer, log_probs, tokens, np.random.default_rng(1))
     expect(
         isinstance(value, tuple | list | np.ndarray) and len(value) == 2,
-        "Two numbers are asked for, `return low, high`; this is a "
-        f"{type(value).__name__}.",
+        f"Two numbers are asked for, `return low, high`; this is {kind(value)}.",
     )
     low, high = _number(value[0], "`low`"), _number(value[1], "`high`")
     expect(low <= high, f"`low` is {low:.1f} and `high` {high:.1f}: exchange them.")
@@ -223,6 +294,12 @@ def bootstrap_interval(answer: Any) -> None:
         high - low > 1e-6 * abs(high),
         "Both ends are equal: every resample holds the same blocks. Draw them *with* "
         "replacement.",
+    )
+    whole = math.exp(-log_probs.sum() / tokens.sum())
+    expect(
+        not whole / 2 < high < whole,
+        f"Both ends lie below the perplexity of the whole test, {whole:.1f}. "
+        "`np.percentile` wants per cent: 2.5 and 97.5, not 0.025 and 0.975.",
     )
     places = np.random.default_rng(2).integers(0, 40, size=(20_000, 40))
 
@@ -244,18 +321,18 @@ def bootstrap_interval(answer: Any) -> None:
     )
 
 
-# (log prior, log channel) of what was meant by *fase* and by *dor*. In the first case
-# every wrong rule below chooses another word.
+# (log prior, log channel) of what was meant by *fase*, *dor* and *frm*. No wrong rule
+# below chooses the right word in all three; the last one tells weights apart.
 _CASES = [
     (
         {
-            "face": -2.0,
             "fate": -3.5,
+            "face": -2.0,
             "vase": -30.0,
             "case": -1.9,
             "false": -4.0,
             "ease": -8.0,
-            "faze": -32.0,
+            "faze": -60.0,
         },
         {
             "face": -1.6,
@@ -267,7 +344,14 @@ _CASES = [
             "faze": -1.2,
         },
     ),
-    ({"door": -8.0, "dog": -7.0, "odor": -12.0}, {"door": -2, "dog": -6, "odor": -1}),
+    (
+        {"odor": -12.0, "dog": -0.9, "door": -8.0},
+        {"odor": -1.0, "dog": -16.0, "door": -2.0},
+    ),
+    (
+        {"for": -2.5, "from": -4.0, "fro": -5.2},
+        {"for": -3.0, "from": -1.0, "fro": -0.3},
+    ),
 ]
 _RULES: dict[str, Callable[[float, float], float]] = {
     "You ask the language model alone. How likely is it that the word was mistyped in "
@@ -282,27 +366,45 @@ _RULES: dict[str, Callable[[float, float], float]] = {
     "the *logarithms*.": lambda prior, channel: math.exp(prior) + math.exp(channel),
     "You divide by the channel. Bayes' rule multiplies: add the two "
     "logarithms.": lambda prior, channel: prior - channel,
+    "You divide one logarithm by the other. Probabilities are multiplied, so their "
+    "logarithms are added.": lambda prior, channel: prior / channel,
+    "You take the larger of the two logarithms. Both things must happen: add "
+    "them.": max,
+    "You give the language model more weight than the channel. Bayes' rule counts "
+    "both once: `log_prior + log_channel`.": lambda prior, channel: 2 * prior + channel,
+    "You give the channel more weight than the language model. Bayes' rule counts "
+    "both once: `log_prior + log_channel`.": lambda prior, channel: prior + 2 * channel,
 }
 
 
 @exercise("noisy-channel", title="The noisy channel's choice", notebook=NOTEBOOK)
 def noisy_channel(answer: Any) -> None:
     chosen = [call(answer, *case) for case in _CASES]
-    expect(
-        all(isinstance(word, str) for word in chosen),
-        "Return the chosen word itself, a string; this is a "
-        f"{type(chosen[0]).__name__}.",
-    )
+    for word in chosen:
+        expect(
+            isinstance(word, str),
+            f"Return the chosen word itself, a string; this is {kind(word)}.",
+        )
     for word, (prior, _) in zip(chosen, _CASES, strict=True):
         expect(word in prior, f"{word!r} is none of the candidates {', '.join(prior)}.")
+    expect(
+        chosen != [max(prior) for prior, _ in _CASES],
+        "`max` of a dictionary compares its words by the alphabet. Tell it with `key=` "
+        "what to compare.",
+    )
+    expect(
+        chosen != [next(iter(prior)) for prior, _ in _CASES],
+        "That is the first candidate, whatever its probabilities are: compare all.",
+    )
     for hint, rule in _RULES.items():
         expect(chosen != _best(rule), hint)
     right = _best(lambda prior, channel: prior + channel)
-    expect(
-        chosen == right,
-        f"For the priors {_CASES[1][0]} and the channel {_CASES[1][1]} the choice is "
-        f"{right[1]!r}, and yours is {chosen[1]!r}; look at the sum of the logarithms.",
-    )
+    for word, best, (prior, channel) in zip(chosen, right, _CASES, strict=True):
+        expect(
+            word == best,
+            f"For the priors {prior} and the channel {channel} the choice is {best!r}, "
+            f"and yours is {word!r}; look at the sum of the logarithms.",
+        )
 
 
 def _best(rule: Callable[[float, float], float]) -> list[str]:

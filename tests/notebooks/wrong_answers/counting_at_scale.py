@@ -30,6 +30,16 @@ def in_proportion(sizes, costs, size):
     return costs[-1] / sizes[-1] * size
 
 
+def constants_swapped(sizes, costs, size):
+    intercept, slope = np.polyfit(np.log(sizes), np.log(costs), 1)
+    return np.exp(intercept + slope * np.log(size))
+
+
+def constant_not_raised(sizes, costs, size):
+    slope, intercept = np.polyfit(np.log(sizes), np.log(costs), 1)
+    return intercept * size**slope
+
+
 def first_and_last(sizes, costs, size):
     slope = np.log(costs[-1] / costs[0]) / np.log(sizes[-1] / sizes[0])
     return costs[-1] * (size / sizes[-1]) ** slope
@@ -83,6 +93,16 @@ def first_count(*tables):
     return keys, counts[place]
 
 
+def second_count(keys_a, counts_a, keys_b, counts_b):
+    return first_count(keys_b, counts_b, keys_a, counts_a)
+
+
+def larger_count(*tables):
+    keys, counts = joined(*tables)
+    order = np.lexsort((-counts, keys))
+    return first_count(keys[order], counts[order], keys[:0], counts[:0])
+
+
 def in_both(keys_a, counts_a, keys_b, counts_b):
     keys, a, b = np.intersect1d(keys_a, keys_b, return_indices=True)
     return keys, counts_a[a] + counts_b[b]
@@ -116,6 +136,16 @@ WRONG = {
             "still multiplied",
         ),
         ("one number", lambda key, size: key // size, "Two word numbers are"),
+        (
+            "texts",
+            lambda key, size: (str(key // size), str(key % size)),
+            "a str is among them",
+        ),
+        (
+            "a dictionary",
+            lambda key, size: {key // size: 0, key % size: 0},
+            "this is a dict",
+        ),
         ("the key in front", lambda key, size: (key, key // size, key % size), "3"),
     ],
     "extrapolate": [
@@ -126,6 +156,8 @@ WRONG = {
         ("the slope", slope_alone, "That is the slope"),
         ("no constant", no_intercept, "constant a is missing"),
         ("swapped", line(np.log, np.log, np.exp, np.log, True), "sizes first"),
+        ("constants swapped", constants_swapped, "slope first"),
+        ("log a for a", constant_not_raised, "not by the intercept"),
         ("two bases", line(np.log10, np.log10, np.exp, np.log10), "one base"),
         ("two points", first_and_last, "first and the last"),
         ("costs without log", line(np.log, same, same, np.log), "should cost"),
@@ -138,6 +170,11 @@ WRONG = {
         ("the largest that fits", choose(largest), "the largest model that fits"),
         ("the first that fits", choose(lambda trials: trials[0]), "in any order"),
         ("the whole trial", choose(lowest(2), what=None), "a whole trial"),
+        (
+            "in a list",
+            choose(lambda t: [[lowest(2)(t)[0]]]),
+            "a number; this is a list",
+        ),
         ("the size", choose(lowest(2), what=1), "a number of n-grams"),
         ("the perplexity", choose(lowest(2), what=2), "is a perplexity"),
     ],
@@ -147,6 +184,8 @@ WRONG = {
         ("counts left behind", keys_sorted_alone, "have to move with them"),
         ("tables counted", count_tables, "in how many tables"),
         ("the first count", first_count, "only its count from the first"),
+        ("the second count", second_count, "only its count from the second"),
+        ("the larger count", larger_count, "the larger of its two"),
         ("only keys of both", in_both, "Only the keys that stand in both"),
         ("keys alone", keys_alone, "Two arrays"),
         ("place by place", place_by_place, "Together the tables hold"),

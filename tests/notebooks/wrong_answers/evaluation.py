@@ -5,14 +5,13 @@ import math
 import numpy as np
 
 
-def evaluation(first=1, ends=1, history=True, mean=None):
+def evaluation(first=1, ends=1, start=0, stop=None, mean=None):
     def honest_perplexity(probability, sentences):
         means, nats = [], []
         for sentence in sentences:
             padded = ["<s>", *sentence, *["</s>"] * ends]
-            start = 0 if history else 1
             own = [
-                -math.log(probability(padded[i], padded[start:i]))
+                -math.log(probability(padded[i], padded[:i][start:]))
                 for i in range(first, len(padded))
             ]
             means.append(np.mean(own))
@@ -30,6 +29,16 @@ def mean_log(means):
     return math.exp(np.mean(means))
 
 
+def sign_missing(probability, sentences):
+    return 1 / evaluation()(probability, sentences)
+
+
+def per_word(probability, sentences):
+    words = sum(map(len, sentences))
+    nats = nats_only(probability, sentences) * (words + len(sentences))
+    return math.exp(nats / words)
+
+
 def nats_only(probability, sentences):
     return math.log(evaluation()(probability, sentences))
 
@@ -38,11 +47,12 @@ def mixed_bases(probability, sentences):
     return math.exp(math.log2(evaluation()(probability, sentences)))
 
 
-def interval(low=2.5, high=97.5, replace=True, size=None, last=np.exp):
+def interval(low=2.5, high=97.5, replace=True, share=1, last=np.exp, first=0):
     def bootstrap_interval(log_probs, tokens, random):
         found = []
         for _ in range(2000):
-            pick = random.choice(len(tokens), size or len(tokens), replace=replace)
+            size = max(int(share * len(tokens)), 1)
+            pick = random.choice(range(first, len(tokens)), size, replace=replace)
             found.append(last(-log_probs[pick].sum() / tokens[pick].sum()))
         return tuple(np.percentile(found, [low, high]))
 
@@ -79,6 +89,14 @@ def choose(rule, best=max):
     return best_correction
 
 
+def first_candidate(log_prior, log_channel):
+    return next(iter(log_prior))
+
+
+def by_the_alphabet(log_prior, log_channel):
+    return max(log_prior)
+
+
 def the_sum_itself(log_prior, log_channel):
     return max(log_prior[word] + log_channel[word] for word in log_prior)
 
@@ -106,14 +124,27 @@ WRONG = {
         ),
         ("no exponential", nats_only, "in nats"),
         ("two bases", mixed_bases, "use one base"),
-        ("history without <s>", evaluation(history=False), "Does `before` hold"),
+        ("no sign", sign_missing, "a sign is missing"),
+        ("divided by the words", per_word, "by the number of words"),
+        ("the last token alone", evaluation(start=-1), "only the last token"),
+        ("three tokens of history", evaluation(start=-3), "Does `before` hold"),
+        ("history without <s>", evaluation(start=1), "should begin with `<s>`"),
     ],
     "bootstrap-interval": [
         ("90 %", interval(5, 95), "90 % interval"),
         ("99 %", interval(0.5, 99.5), "99 % interval"),
         ("68 %", interval(16, 84), "68 %"),
         ("without replacement", interval(replace=False), "*with*"),
-        ("one block a resample", interval(size=1), "one block each"),
+        ("one block a resample", interval(share=0), "one block each"),
+        ("half a resample", interval(share=0.5), "half as large"),
+        ("double resamples", interval(share=2), "twice as large"),
+        ("never block 0", interval(first=1), "never include 0"),
+        (
+            "half without replacement",
+            interval(replace=False, share=0.5),
+            "No block comes twice",
+        ),
+        ("shares, not per cent", interval(0.025, 0.975), "wants per cent"),
         ("in nats", interval(last=lambda x: x), "in nats"),
         ("drawn apart", drawn_apart, "drawn together"),
         ("mean of perplexities", mean_of_blocks, "blocks' perplexities"),
@@ -131,6 +162,12 @@ WRONG = {
             "add the probabilities",
         ),
         ("divided", choose(lambda p, c: p - c), "divide by the channel"),
+        ("one by the other", choose(lambda p, c: p / c), "one logarithm by the other"),
+        ("the larger", choose(max), "the larger of the two"),
+        ("prior twice", choose(lambda p, c: 2 * p + c), "model more weight"),
+        ("half the prior", choose(lambda p, c: p / 2 + c), "channel more weight"),
+        ("the first", first_candidate, "first candidate"),
+        ("by the alphabet", by_the_alphabet, "by the alphabet"),
         ("the sum itself", the_sum_itself, "the chosen word itself"),
     ],
 }
