@@ -251,13 +251,13 @@ def store_outputs(path: Path) -> None:
     from nbclient import NotebookClient
 
     notebook = read(path)
-    write_colab_cell(notebook)
     with tempfile.TemporaryDirectory() as folder:
         NotebookClient(
             notebook,
             timeout=CELL_TIMEOUT,
             kernel_name="python3",
             store_widget_state=False,
+            extra_arguments=["--Application.log_level=ERROR"],
             resources={"metadata": {"path": str(path.parent)}},
         ).execute(env=run_environment("cpu", Path(folder)))
     clean(notebook)
@@ -339,6 +339,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     for path in paths:
         notebook = read(path)
+        if write_colab_cell(notebook):
+            write(notebook, path)
         if not chosen and is_current(notebook):
             print(f"{path.name}: current")
             continue

@@ -240,8 +240,9 @@ def _index() -> str | None:
 def _pip_index() -> str | None:
     """Ask pip's own configuration files for an index; None without pip or index."""
     command = [sys.executable, "-m", "pip", "config", "list"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    found = dict(re.findall(r"^(\w+)\.index-url='(.+)'$", listed, re.MULTILINE))
+    loud = {name: v for name, v in os.environ.items() if name != "PIP_QUIET"}
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env=loud)
+    found = dict(re.findall(r"^(\w+)\.index-url='(.+)'$", run.stdout, re.MULTILINE))
     return found.get("install") or found.get("global")
 
 
