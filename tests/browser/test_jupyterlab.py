@@ -103,10 +103,11 @@ def test_run_all_move_a_slider_solve_an_exercise(page, lab, picture):
 def test_stored_outputs_are_readable_before_any_run(page, lab, name):
     """Opened and not run, a notebook shows its pictures, and solutions stay folded."""
     open_notebook(page, lab, name)
+    # Outputs are drawn after the cells: wait for the first, then for the rest.
+    shown = ".jp-OutputArea-output img, .jp-RenderedHTMLCommon table"
+    page.locator(shown).first.wait_for(state="attached")
+    page.wait_for_load_state("networkidle")
     assert page.locator(ERROR).count() == 0
     assert page.locator("text=Error displaying widget").count() == 0
-    assert page.locator(
-        ".jp-OutputArea-output img, .jp-RenderedHTMLCommon table"
-    ).count()
     folded = page.locator(".jp-CodeCell", has_text="record=False")
     assert folded.count() == 0, "a solution lies open"
