@@ -12,7 +12,7 @@ ISOLATED := OMP_NUM_THREADS=1 LMCOURSE_PROGRESS=$(CURDIR)/.venv/progress-of-test
 
 MAKEFLAGS += --no-print-directory
 .PHONY: help set-up set-up-tests lab test verify browser outputs book lint bench \
-    colab lock
+    long colab lock
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,9 @@ lint: set-up  ## check style and formatting, of notebooks too
 bench: set-up-tests  ## measure the package beside nltk, kenlm and PyTorch
 	$(BIN)/python benchmarks/ngrams.py $(ARGS)
 	$(BIN)/python benchmarks/neural.py
+
+long: set-up  ## run a long recipe, or go on with it (NAME=language_models)
+	$(BIN)/python recipes/$(NAME).py $(ARGS)
 
 colab: set-up  ## run the notebooks with Colab's versions (needs Python 3.13)
 	$(BIN)/python tools/colab.py $(ARGS)

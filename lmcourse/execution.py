@@ -26,6 +26,7 @@ from .explore import FRAMES_MIME, WIDGET_MIME
 PACKAGE = Path(__file__).parent
 ROOT = PACKAGE.parent
 NOTEBOOKS = ROOT / "notebooks"
+RESULTS = ROOT / "data" / "results"
 CELL_TIMEOUT = 300  # seconds
 
 
@@ -155,9 +156,9 @@ def changed_cells(stored: NotebookNode, run: NotebookNode) -> list[str]:
 
 
 def source_hash(notebook: NotebookNode) -> str:
-    """A hash of the code that made a notebook's outputs: its cells, and the modules of
-    `lmcourse` that they import, directly or not. The Colab cell does nothing here, so
-    it is left out, and a new repository address needs no new run.
+    """A hash of what made a notebook's outputs: its cells, the modules of `lmcourse` that
+    they import, directly or not, and the stored results that they load. The Colab cell
+    does nothing here, so it is left out, and a new repository address needs no new run.
     """
     cells = [
         cell.source
@@ -169,6 +170,8 @@ def source_hash(notebook: NotebookNode) -> str:
     for path in sorted(modules_behind(code)):
         digest.update(path.relative_to(PACKAGE).as_posix().encode())
         digest.update(path.read_bytes())
+    for name in re.findall(r'results\.load\("(\w+)"\)', code):
+        digest.update((RESULTS / f"{name}.json").read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -8,9 +8,15 @@ marks ``. , ! ? ;``. Everything else (digits, quotes, brackets) is dropped.
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .corpora import Corpus
 
 UNKNOWN = "<unk>"
+END = "</s>"
 
 _TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?|[.,!?;]")
 _ENDS = frozenset(".!?")
@@ -130,6 +136,38 @@ class Vocabulary:
     def replace_unknown(self, tokens: Sequence[str]) -> list[str]:
         """Return the tokens with ``<unk>`` in place of every unknown one."""
         return [t if t in self._ids else UNKNOWN for t in _checked(tokens)]
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A running text as numbers, with its three parts: what a network reads.
+
+    Attributes:
+        vocabulary: the types, ``<unk>`` and ``</s>``.
+        train, dev, test: sentences, each a list of numbers without ``</s>``.
+    """
+
+    vocabulary: Vocabulary
+    train: list[list[int]]
+    dev: list[list[int]]
+    test: list[list[int]]
+
+    @property
+    def end(self) -> int:
+        """The number of ``</s>``, which is read first and predicted last."""
+        return self.vocabulary.encode([END])[0]
+
+
+def number(corpus: "Corpus[list[str]]", min_count: int = 3) -> Numbered:
+    """Return a corpus of sentences as numbers, by a vocabulary of its training part.
+
+    Args:
+        corpus: sentences, each a list of tokens.
+        min_count: a type must occur this often in training to be kept.
+    """
+    vocabulary = Vocabulary(corpus.train, min_count, specials=(UNKNOWN, END))
+    parts = (corpus.train, corpus.dev, corpus.test)
+    return Numbered(vocabulary, *([*map(vocabulary.encode, part)] for part in parts))
 
 
 def _checked(tokens: Sequence[str]) -> Sequence[str]:
