@@ -468,6 +468,23 @@ def _blocks_of_each_class(reviews: list[Rated]) -> list[int]:
     return _blocks(good) + _blocks(reviews[len(good) :])
 
 
+def _stratified(reviews: list[Rated]) -> list[int]:
+    """Spread over the file: 1,000 for dev and 1,500 for test, each class in proportion.
+
+    Reviews without a label are left to training.
+    """
+    numbers = [0] * len(reviews)
+    labelled = sum(review.label is not None for review in reviews)
+    for label in (0, 1):
+        places = [i for i, review in enumerate(reviews) if review.label == label]
+        held_out = round(2500 * len(places) / labelled)
+        for nth in range(held_out):  # of five in a row, two are dev and three test
+            numbers[places[nth * len(places) // held_out]] = (
+                8 if nth % 5 in (1, 3) else 9
+            )
+    return numbers
+
+
 def _interleaved(items: list[Any]) -> list[int]:
     """Every tenth item: right for lists whose neighbours tell nothing of each other."""
     return list(range(len(items)))
@@ -497,6 +514,7 @@ def _groups(pairs: list[Pair]) -> list[int]:
 _SPLITS: dict[str, Callable[[list[Any]], list[int]]] = {
     "blocks": _blocks,
     "blocks of each class": _blocks_of_each_class,
+    "stratified": _stratified,
     "interleaved": _interleaved,
     "tenths": _tenths,
     "groups": _groups,

@@ -207,7 +207,7 @@ SIZES = {  # all, training, dev, test
     "peoples_daily": (19004, 15204, 1900, 1900),
     "peoples_daily_entities": (18994, 15196, 1899, 1899),
     "chinese_reviews": (17363, 13891, 1737, 1735),
-    "film_reviews": (10603, 8483, 1060, 1060),
+    "film_reviews": (10603, 8103, 1000, 1500),
     "tweets": (4200, 3360, 420, 420),
     "products": (3697, 2958, 370, 369),
     "editorials": (5119, 4096, 512, 511),
@@ -382,6 +382,20 @@ def test_film_reviews_have_their_known_ratings():
     ratings = [review.label for review in load("film_reviews")]
     # 5,242 and 5,326 in the file; each loses one repeat.
     assert Counter(ratings) == {1: 5241, 0: 5325, None: 37}
+
+
+def test_film_reviews_keep_both_classes_in_each_part_and_along_the_file():
+    corpus = load("film_reviews")
+    for part in (corpus.train, corpus.dev, corpus.test):
+        labels = Counter(review.label for review in part)
+        share = labels[1] / (labels[0] + labels[1])
+        assert share == pytest.approx(5241 / 10566, abs=0.001)
+    assert not any(review.label is None for review in corpus.dev + corpus.test)
+    for part in ("dev", "test"):
+        tenths = Counter(
+            10 * i // 10603 for i, p in enumerate(corpus.parts) if p == part
+        )
+        assert max(tenths.values()) <= 1.05 * min(tenths.values())
 
 
 @pytest.mark.parametrize("name", ["film_reviews", "tweets", "products", "editorials"])
