@@ -122,12 +122,15 @@ class MultiHeadAttention(nn.Module):
         width: the size of the vectors that come in and go out.
         num_heads: how many heads share it.
         rotary: turn queries and keys by their position (see `rotate`).
+        dropout: the share of all looks that are dropped in training.
 
     Raises:
         ValueError: the heads do not divide the width.
     """
 
-    def __init__(self, width: int, num_heads: int, rotary: bool = False) -> None:
+    def __init__(
+        self, width: int, num_heads: int, rotary: bool = False, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         if num_heads < 1 or width % num_heads:
             raise ValueError(
@@ -136,6 +139,7 @@ class MultiHeadAttention(nn.Module):
             )
         self.num_heads = num_heads
         self.rotary = rotary
+        self.dropout = dropout
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
@@ -158,8 +162,9 @@ class MultiHeadAttention(nn.Module):
                 (the KV cache); those of a source are used as they are.
         """
         query, (key, value) = self.project(x, source, past)
+        dropped = self.dropout if self.training else 0.0
         mixed = functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask
+            query, key, value, attn_mask=mask, dropout_p=dropped
         )  # (batch, heads, time, head_size)
         joined = mixed.transpose(1, 2).flatten(2)  # (batch, time, width)
         return self.output(joined), (key, value)  # (batch, time, width)
