@@ -1,13 +1,16 @@
 """Numbers that take longer than a notebook may: run once by a long recipe, and stored.
 
-A long recipe is a script in `recipes/`; `make long NAME=…` runs it, and each of its runs
-ends up in `data/results/NAME.json` with where, when and with which versions it was
+A long recipe is a script in `recipes/`; `make long NAME=…` runs it, and each of its
+runs ends up in `data/results/NAME.json` with where, when and with which versions it was
 obtained. Notebooks plot these numbers, and say that they are stored.
 """
 
+import fcntl
 import json
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from importlib.metadata import version
 from importlib.resources import files
@@ -34,7 +37,8 @@ def load(name: str) -> dict[str, dict[str, Any]]:
 def store(name: str, key: str, minutes: float, values: dict[str, Any]) -> None:
     """Add one run to the stored ones, or replace the run with the same key.
 
-    The file is replaced in one go: a killed recipe loses no earlier run.
+    The file is replaced in one go: a killed recipe loses no earlier run. Recipes that
+    run side by side wait for each other.
 
     Args:
         name: of the recipe.
@@ -42,12 +46,15 @@ def store(name: str, key: str, minutes: float, values: dict[str, Any]) -> None:
         minutes: how long the run took.
         values: what it found; JSON.
     """
-    runs = load(name) if _path(name).exists() else {}
-    runs[key] = {"about": about(minutes), **values}
-    text = json.dumps(dict(sorted(runs.items())), ensure_ascii=False, indent=1) + "\n"
-    part = _path(name).with_suffix(".part")
-    part.write_text(text, "utf-8")
-    part.replace(_path(name))
+    with _alone(_path(name).parent):
+        runs = load(name) if _path(name).exists() else {}
+        runs[key] = {"about": about(minutes), **values}
+        ordered = dict(sorted(runs.items()))
+        part = _path(name).with_suffix(".part")
+        part.write_text(
+            json.dumps(ordered, ensure_ascii=False, indent=1) + "\n", "utf-8"
+        )
+        part.replace(_path(name))
 
 
 def about(minutes: float) -> dict[str, Any]:
@@ -64,6 +71,18 @@ def about(minutes: float) -> dict[str, Any]:
         "torch": version("torch"),
         "minutes": round(minutes, 2),
     }
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time change what is in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _path(name: str) -> Path:
