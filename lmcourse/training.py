@@ -155,6 +155,7 @@ def train(
     *,
     dev: Callable[[nn.Module], float] | None = None,
     loss: Loss = each_alone,
+    scale: Callable[[str], float] | None = None,
     folder: str | Path | None = None,
     log: str | Path | None = None,
 ) -> list[Progress]:
@@ -169,6 +170,8 @@ def train(
         recipe: how to train.
         dev: model → a number, such as its perplexity on the dev part; less is better.
         loss: `each_alone`, `carry_state`, or a function like them.
+        scale: a weight's name → what its learning rate is multiplied by, above 0; None
+            gives all weights the same rate.
         folder: where checkpoints are written and looked for; None for none.
         log: where TensorBoard finds its curves; None for none.
 
@@ -176,13 +179,14 @@ def train(
         One entry for each evaluation.
 
     Raises:
-        ValueError: `patience` without `dev`, no batches, or a folder that holds the
-            training of another model or recipe.
+        ValueError: `patience` without `dev`, no batches, a scale that is not above 0,
+            or a folder that holds the training of another model, recipe or scale.
         BadLoss: the loss is not a number; names the step, the batch and the rate.
     """
     if recipe.patience is not None and dev is None:
         raise ValueError("patience needs `dev`: give a function model → perplexity")
-    run = _Training(model, batches, recipe, dev, loss, folder and Path(folder))
+    place = folder and Path(folder)
+    run = _Training(model, batches, recipe, dev, loss, scale, place)
     try:
         run.resume()
         with _curves(log if run.main else None, run.step) as curves:
@@ -203,6 +207,7 @@ class _Training:
         recipe: Recipe,
         dev: Callable[[nn.Module], float] | None,
         loss: Loss,
+        scale: Callable[[str], float] | None,
         folder: Path | None,
     ) -> None:
         # Accelerate allows one precision a process; a notebook may train with two.
@@ -212,8 +217,10 @@ class _Training:
         self.rank = self.accelerator.process_index
         torch.manual_seed(recipe.seed + self.rank)
         self.plain = model
+        self.factors = _factors(model, scale)
+        groups = _groups(model, recipe.weight_decay, self.factors)
         self.model, self.optimizer = self.accelerator.prepare(
-            model, torch.optim.AdamW(_groups(model, recipe.weight_decay))
+            model, torch.optim.AdamW(groups)
         )
         self.optimizer.zero_grad()  # whatever the model was used for before
         self.batches, self.recipe, self.dev, self.loss = batches, recipe, dev, loss
@@ -265,7 +272,7 @@ class _Training:
         """Take one step; return the summed loss and the number of predictions."""
         rate = learning_rate(self.step, self.recipe)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         count = sum(int((batch[-1] != IGNORED).sum()) for _, _, batch in read)
         share = self.accelerator.num_processes / max(count, 1)  # gradients are averaged
         total = torch.zeros((), device=self.accelerator.device)
@@ -382,6 +389,7 @@ class _Training:
         if self.main:
             facts = {
                 "recipe": asdict(self.recipe),
+                "factors": self.factors,
                 "step": self.step,
                 "epoch": self.epoch,
                 "index": self.index,
@@ -429,6 +437,11 @@ class _Training:
                 f"{self.folder} holds a training with another recipe: choose another "
                 f"folder, delete this one, or take up its recipe, {facts['recipe']}"
             )
+        if facts.get("factors") != self.factors:
+            raise ValueError(
+                f"{self.folder} holds a training with another scale: choose another "
+                f"folder, delete this one, or give the same `scale` again"
+            )
         self.history = [Progress(**row) for row in facts["history"]]
         best = self.best()
         if best:
@@ -462,13 +475,38 @@ class _Training:
         self.state = tuple(mine) or None
 
 
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def _factors(
+    model: nn.Module, scale: Callable[[str], float] | None
+) -> dict[str, float] | None:
+    """Return what each weight's rate is multiplied by; None without a scale."""
+    if scale is None:
+        return None
+    factors = {name: float(scale(name)) for name, _ in model.named_parameters()}
+    for name, factor in factors.items():
+        if not 0 < factor < math.inf:
+            raise ValueError(
+                f"scale({name!r}) is {factor}: expected above 0; to keep a weight as "
+                "it is, set its requires_grad to False"
+            )
+    return factors
+
+
+def _groups(
+    model: nn.Module, weight_decay: float, factors: dict[str, float] | None
+) -> list[dict[str, Any]]:
     """Return AdamW's groups: matrices decay; biases and norms stay free."""
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    return [
-        {"params": [w for w in weights if w.ndim > 1], "weight_decay": weight_decay},
-        {"params": [w for w in weights if w.ndim < 2], "weight_decay": 0.0},
-    ]
+    by_factor: dict[float, list[nn.Parameter]] = {}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            factor = factors[name] if factors else 1.0
+            by_factor.setdefault(factor, []).append(weight)
+    groups = []
+    for factor, weights in by_factor.items():
+        matrices = [weight for weight in weights if weight.ndim > 1]
+        others = [weight for weight in weights if weight.ndim < 2]
+        for part, decay in ((matrices, weight_decay), (others, 0.0)):
+            groups.append({"params": part, "weight_decay": decay, "factor": factor})
+    return groups
 
 
 def _from(

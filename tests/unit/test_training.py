@@ -94,6 +94,54 @@ def test_the_loop_is_the_one_that_everybody_writes():
     assert not same(ours, new_model(), 1e-2)
 
 
+def layers_by_half(name: str) -> float:
+    """The second layer learns half as fast as the first, the rest at the full rate."""
+    return 0.5 if name.startswith("blocks.1.") else 1.0
+
+
+def test_a_scale_gives_each_weight_a_rate_of_its_own():
+    ours, other = new_model(TransformerLM), new_model(TransformerLM)
+    recipe = replace(RECIPE, steps=3, warmup=0)
+    train(ours, in_order, recipe, scale=layers_by_half)
+    optimizer = torch.optim.AdamW(
+        [
+            {
+                "params": [p],
+                "factor": layers_by_half(n),
+                "weight_decay": 0.01 * (p.ndim > 1),
+            }
+            for n, p in other.named_parameters()
+        ]
+    )
+    for step, (inputs, targets) in enumerate(itertools.islice(in_order(0), 3)):
+        for group in optimizer.param_groups:
+            group["lr"] = group["factor"] * learning_rate(step, recipe)
+        logits, _ = other(inputs)
+        nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
+        nn.utils.clip_grad_norm_(other.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    assert same(ours, other, 1e-6)
+    plain = new_model(TransformerLM)
+    train(plain, in_order, recipe)
+    assert not same(ours, plain, 1e-3)
+
+
+def test_a_scale_is_kept_and_must_be_the_same_again(tmp_path):
+    recipe = replace(RECIPE, steps=8)
+    options = {"scale": layers_by_half, "folder": tmp_path}
+    whole, again = new_model(TransformerLM), new_model(TransformerLM)
+    train(whole, in_order, recipe, scale=layers_by_half)
+    with pytest.raises(KeyboardInterrupt):
+        train(new_model(TransformerLM), interrupted, recipe, **options)
+    with pytest.raises(ValueError, match="holds a training with another scale"):
+        train(new_model(TransformerLM), in_order, recipe, folder=tmp_path)
+    train(again, in_order, recipe, **options)
+    assert same(whole, again)
+    with pytest.raises(ValueError, match=r"scale\('.*'\) is 0\.0: .* requires_grad"):
+        train(new_model(), in_order, RECIPE, scale=lambda name: 0)
+
+
 def test_the_learning_rate_rises_in_a_line_and_falls_along_a_cosine():
     recipe = Recipe(steps=110, learning_rate=2.0, warmup=10)
     rates = [learning_rate(step, recipe) for step in range(110)]
@@ -327,6 +375,10 @@ class Events:
         Path.rename = rename_path
 
 
+def slower_table(name: str) -> float:
+    return 0.5 if "embedding" in name else 1.0
+
+
 def stoppable(folder: Path, fatal: int | None, steps: int = 6) -> None:
     """Train with everything that has a memory; write down how it ended."""
     torch.set_num_threads(1)
@@ -340,9 +392,8 @@ def stoppable(folder: Path, fatal: int | None, steps: int = 6) -> None:
 
     model = new_model(dropout=0.3)
     recipe = replace(RECIPE, steps=steps, accumulate=2, keep=1)
-    history = train(
-        model, batches, recipe, dev=mean_loss, loss=carry_state, folder=folder / "kept"
-    )
+    options = {"dev": mean_loss, "loss": carry_state, "scale": slower_table}
+    history = train(model, batches, recipe, **options, folder=folder / "kept")
     facts = [(row.step, row.tokens, row.loss, row.dev) for row in history]
     ended = {"weights": hash_of(model), "history": facts, "events": events.seen}
     (folder / "ended.json").open("w").write(json.dumps(ended))
