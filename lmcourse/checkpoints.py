@@ -29,7 +29,8 @@ def write(
     """
     part = path(folder, step).with_suffix(".part")
     part.mkdir(parents=True)
-    safetensors.torch.save_model(model, str(part / "model.safetensors"))
+    weights = {name: weight.cpu().clone() for name, weight in _own(model).items()}
+    safetensors.torch.save_file(weights, part / "model.safetensors")
     safetensors.torch.save_file(tensors, part / "training.safetensors")
     text = json.dumps(facts, indent=2) + "\n"
     (part / "training.json").write_text(text, "utf-8")
@@ -81,13 +82,27 @@ def load_weights(model: nn.Module, file: str | Path) -> None:
         raise FileNotFoundError(
             f"{file} does not exist: give the path of a file model.safetensors"
         )
+    weights = safetensors.torch.load_file(file)
+    other = f"{file} holds the weights of another model: build the one that it was "
+    other += "trained as, or train in another folder. "
+    if differing := sorted(weights.keys() ^ _own(model).keys()):
+        raise ValueError(f"{other}Only one of them has {', '.join(differing)}.")
     try:
-        safetensors.torch.load_model(model, file)
+        model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
-        raise ValueError(
-            f"{file} holds the weights of another model: build the one that it was "
-            f"trained as, or train in another folder. {error}"
-        ) from error
+        raise ValueError(other + str(error)) from error
+
+
+def _own(model: nn.Module) -> dict[str, Tensor]:
+    """Return each weight once, by its first name, wherever else the model uses it.
+
+    safetensors finds such repeats by where they lie in memory, and refuses an LSTM on a
+    GPU, whose weights are all views of one long tensor.
+    """
+    first: dict[int, tuple[str, Tensor]] = {}
+    for name, weight in model.state_dict(keep_vars=True).items():
+        first.setdefault(id(weight), (name, weight.detach()))
+    return dict(first.values())
 
 
 def _all(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .batches import IGNORED, Batch, running_text, sentence_batch
 
@@ -131,10 +132,15 @@ def _logprobs(model: nn.Module, batch: Batch) -> list[np.ndarray]:
     model.eval()
     logits, _ = model(inputs)  # (batch, time, vocabulary)
     model.train(training)
-    counted = targets != IGNORED  # (batch, time)
-    log_p = logits.double().log_softmax(-1)  # (batch, time, vocabulary)
-    chosen = log_p.gather(-1, targets.clamp(min=0)[..., None])[..., 0]  # (batch, time)
-    return [row[keep].cpu().numpy() for row, keep in zip(chosen, counted, strict=True)]
+    # One trip from the device for the whole batch: a trip a row takes longer than the
+    # model. Half precision would blur the sum over the vocabulary.
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    lost = functional.cross_entropy(
+        logits.mT, targets, ignore_index=IGNORED, reduction="none"
+    )  # (batch, time)
+    log_p = -lost.double().cpu().numpy()  # (batch, time)
+    counted = (targets != IGNORED).cpu().numpy()  # (batch, time)
+    return [row[keep] for row, keep in zip(log_p, counted, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from lmcourse.text import Numbered, number
 from lmcourse.training import Progress, Recipe, carry_state, each_alone, train
 from lmcourse.transformer import TransformerLM
 
-CONTEXT = 128  # tokens read at least before each one, where the text is read as one
+CONTEXT = 64  # tokens read at least before each one, where the text is read as one
 
 
 @dataclass(frozen=True)
