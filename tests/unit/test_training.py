@@ -505,3 +505,30 @@ def test_two_processes_learn_what_one_learns(tmp_path):
         model = new_model().double()
         checkpoints.load_weights(model, tmp_path / f"{rank}.safetensors")
         assert same(model, alone, 1e-9)
+
+
+def test_weights_that_lie_in_one_tensor_are_kept_apart(tmp_path):
+    """On a GPU all weights of an LSTM do."""
+    model = nn.Linear(3, 2)
+    together = torch.randn(8)
+    model.weight = nn.Parameter(together[:6].view(2, 3))
+    model.bias = nn.Parameter(together[6:])
+    checkpoints.write(tmp_path, 1, model, {}, {})
+    other = nn.Linear(3, 2)
+    file = checkpoints.path(tmp_path, 1) / "model.safetensors"
+    checkpoints.load_weights(other, file)
+    assert torch.equal(other.weight, model.weight)
+    assert torch.equal(other.bias, model.bias)
+
+
+def test_a_weight_used_twice_is_stored_once(tmp_path):
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[1].weight = model[0].weight
+    checkpoints.write(tmp_path, 1, model, {}, {})
+    file = checkpoints.path(tmp_path, 1) / "model.safetensors"
+    assert "1.weight" not in safetensors.torch.load_file(file)
+    with torch.no_grad():
+        expected = model[0].weight.clone()
+        model[0].weight.zero_()
+    checkpoints.load_weights(model, file)
+    assert torch.equal(model[1].weight, expected)
