@@ -1,8 +1,9 @@
 """What each part of a Transformer is worth, and what width buys: for notebook 09.
 
 A small language model is trained on War and Peace with one part missing or changed, all
-else equal, three seeds each; then the complete one in five widths. Every run that is
-finished is stored, and is not run again.
+else equal, three seeds each; then the complete one in five widths. Two trained for
+longer write text, one in English and one in Chinese. Every run that is finished is
+stored, and is not run again.
 
     make long NAME=transformer_parts                      one run after another
     make long NAME=transformer_parts ARGS="--workers 6"   six side by side, on one GPU
@@ -23,12 +24,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lmcourse import batches, corpora, evaluation, results, text, training
+from lmcourse import batches, corpora, evaluation, generation, results, text, training
 from lmcourse.transformer import Block, Embedding, TransformerLM
 
 NAME = "transformer_parts"
 SEEDS = (1, 2, 3)
 WIDTHS = (32, 64, 128, 256, 512)
+WRITTEN, LENGTH = 8, 120  # texts for each way of sampling, and their new tokens
 CONTEXT = 64  # with as many tokens only read, no more than a training window
 
 
@@ -36,6 +38,7 @@ CONTEXT = 64  # with as many tokens only read, no more than a training window
 class Settings:
     """How a model is built and trained; all runs share what their key does not name."""
 
+    data: str = "war_and_peace"
     width: int = 256
     num_layers: int = 4
     num_heads: int = 4
@@ -49,6 +52,7 @@ class Settings:
     precision: str = "bf16"
 
 
+LONGER = {"steps": 4_000, "dropout": 0.3}
 QUICK = Settings(width=16, num_layers=2, steps=3, warmup=1, size=2, time=32)
 
 
@@ -139,6 +143,7 @@ def untied(model: TransformerLM) -> None:
 Change = tuple[dict[str, Any], Callable[[TransformerLM], None] | None]
 PARTS: dict[str, Change] = {
     "complete": ({}, None),
+    "writes": ({}, None),
     "no attention": ({}, no_attention),
     "no residual": ({}, no_residual),
     "no norm": ({}, no_norm),
@@ -166,7 +171,10 @@ class Run:
 
     @property
     def key(self) -> str:
-        return f"{self.part}, width {self.settings.width}, seed {self.seed}"
+        name = self.part
+        if name == "writes":
+            name += f" {self.settings.data}"
+        return f"{name}, width {self.settings.width}, seed {self.seed}"
 
 
 def runs(quick: bool) -> Iterator[Run]:
@@ -174,13 +182,17 @@ def runs(quick: bool) -> Iterator[Run]:
     settings = QUICK if quick else Settings()
     for seed in SEEDS[:1] if quick else SEEDS:
         for part, (changes, _) in PARTS.items():
-            yield Run(part, seed, replace(settings, **changes))
+            if part != "writes":
+                yield Run(part, seed, replace(settings, **changes))
         for width in WIDTHS[:1] if quick else WIDTHS:
             if width != settings.width:
                 # Narrow models learn best, and still stably, with larger steps.
                 rate = settings.learning_rate * (settings.width / width) ** 0.5
                 wide = replace(settings, width=width, learning_rate=rate)
                 yield Run("complete", seed, wide)
+    longer = settings if quick else replace(settings, **LONGER)
+    yield Run("writes", 1, longer)
+    yield Run("writes", 1, replace(longer, data="peoples_daily"))
 
 
 def build(run: Run, vocabulary_size: int) -> TransformerLM:
@@ -202,9 +214,12 @@ def build(run: Run, vocabulary_size: int) -> TransformerLM:
 
 
 @cache
-def data(quick: bool) -> text.Numbered:
-    """Return the text; a little of it if it is for trying out."""
-    numbered = text.number(corpora.load("war_and_peace"))
+def data(name: str, quick: bool) -> text.Numbered:
+    """Return words, or Chinese characters; a few of them if it is for trying out."""
+    corpus = corpora.load(name)
+    if name == "peoples_daily":
+        corpus = corpus.map(lambda line: line.characters)
+    numbered = text.number(corpus)
     if not quick:
         return numbered
     few = (part[:10] for part in (numbered.train, numbered.dev, numbered.test))
@@ -217,7 +232,8 @@ def carry_out(run: Run, quick: bool) -> dict[str, Any]:
     A training whose loss is not a number any more is a result too: it has "stopped".
     """
     started = time.perf_counter()
-    numbered, chosen = data(quick), run.settings
+    chosen = run.settings
+    numbered = data(chosen.data, quick)
     running = batches.running_text(numbered.train, numbered.end)  # (tokens + 1,)
     model = build(run, len(numbered.vocabulary))
     parameters = sum(weight.numel() for weight in model.parameters())
@@ -250,6 +266,8 @@ def carry_out(run: Run, quick: bool) -> dict[str, Any]:
         found["dev"] = judge(model, numbered.dev, numbered.end)
         same_length = numbered.train[: len(numbered.dev)]
         found["train"] = judge(model, same_length, numbered.end)
+        if run.part == "writes":
+            found["samples"] = write(model, numbered)
     return {"minutes": (time.perf_counter() - started) / 60, **found}
 
 
@@ -258,6 +276,26 @@ def judge(model: nn.Module, sentences: list[list[int]], end: int) -> dict[str, f
     return {
         "sentence": evaluation.perplexity(model, sentences, end),
         "text": evaluation.perplexity(model, sentences, end, context=CONTEXT),
+    }
+
+
+def write(model: nn.Module, numbered: text.Numbered) -> dict[str, list[str]]:
+    """Return texts, token by token, for each way of choosing the next token."""
+    begun = [s[:3] for s in numbered.dev if len(s) > 3][:WRITTEN]
+    device = next(model.parameters()).device
+    prompt = torch.tensor([[numbered.end, *tokens] for tokens in begun], device=device)
+    ways = {
+        "greedy": generation.greedy(model, prompt, LENGTH),
+        "temperature 0.5": generation.sample(model, prompt, LENGTH, temperature=0.5),
+        "temperature 1": generation.sample(model, prompt, LENGTH),
+        "temperature 1.5": generation.sample(model, prompt, LENGTH, temperature=1.5),
+        "top-k 10": generation.sample(model, prompt, LENGTH, top_k=10),
+        "top-p 0.9": generation.sample(model, prompt, LENGTH, top_p=0.9),
+    }
+    spelled = numbered.vocabulary.decode
+    return {
+        way: [" ".join(spelled(a + b)) for a, b in zip(begun, texts, strict=True)]
+        for way, texts in ways.items()
     }
 
 
