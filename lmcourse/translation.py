@@ -7,6 +7,7 @@ training part.
 
 import json
 import math
+import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ from .training import summed_loss
 from .transformer import EncoderDecoder
 
 PAD = "<pad>"
+LEAST = 0.02  # Dice's coefficient of words and characters that are worth remembering
 Numbers = tuple[list[int], list[int]]  # a source and its target
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d|[.,!?;]")
@@ -107,6 +109,25 @@ class Languages:
     def write(self, tokens: Iterable[int]) -> str:
         """Return Chinese characters joined to a string, as people read them."""
         return "".join(self.chinese.decode(tokens))
+
+
+def held_out(pairs: Sequence[Pair], count: int) -> list[Pair]:
+    """Return a choice of pairs, the same every time, no English sentence twice.
+
+    Args:
+        pairs: of the development or test part.
+        count: how many are chosen.
+
+    Raises:
+        ValueError: there are not so many different English sentences.
+    """
+    distinct = list({pair.english: pair for pair in reversed(pairs)}.values())
+    if count > len(distinct):
+        raise ValueError(
+            f"{count} pairs are asked for, and there are {len(distinct)} different "
+            "English sentences: take fewer"
+        )
+    return random.Random(1).sample(distinct, count)
 
 
 def epochs(
@@ -270,9 +291,8 @@ class Dictionary:
 
     def __init__(self, pairs: Iterable[Pair], min_count: int = 4) -> None:
         pairs = list(pairs)
-        sides = [(words(p.english), pieces(p.chinese)) for p in pairs]
-        english, rows = _numbered([set(side) for side, _ in sides], min_count)
-        chinese, columns = _numbered([set(side) for _, side in sides], min_count)
+        english, rows = _numbered([words(p.english) for p in pairs], min_count)
+        chinese, columns = _numbered([pieces(p.chinese) for p in pairs], min_count)
         codes = [
             (row[:, None] * len(chinese) + column).ravel()
             for row, column in zip(rows, columns, strict=True)
@@ -283,19 +303,19 @@ class Dictionary:
         others = np.bincount(np.concatenate(columns), minlength=len(chinese))
         dice = 2 * times / (occurs[row] + others[column])
         self._dice = {
-            (english[r], chinese[c]): float(d)
-            for r, c, d in zip(row, column, dice, strict=True)
-            if d >= 0.01
+            (english[row[i]], chinese[column[i]]): float(dice[i])
+            for i in np.flatnonzero(dice >= LEAST)
         }
-        # Of equals the longer wins: 汤姆 before 汤, which occurs as often.
-        self.best: dict[str, str] = {}
-        for (word, piece), _ in sorted(
-            self._dice.items(), key=lambda item: (item[1], len(item[0][1]), item[0][1])
-        ):
-            self.best[word] = piece
+        # The last is the best; of equals the longer: 汤姆 and 汤 occur equally often.
+        length = np.array([len(piece) for piece in chinese])[column]
+        order = np.lexsort((column, length, dice, row))
+        self.best = {english[row[i]]: chinese[column[i]] for i in order[_ends(row)]}
 
     def dice(self, word: str, piece: str) -> float:
-        """Return how well a word and one or two characters go together, 0 to 1."""
+        """Return how well a word and one or two characters go together.
+
+        0 to 1; what is below `LEAST` is 0.
+        """
         return self._dice.get((word, piece), 0.0)
 
     def translate(self, sentences: Iterable[str]) -> list[str]:
@@ -317,14 +337,20 @@ def pieces(chinese: str) -> list[str]:
 
 
 def _numbered(
-    sides: Sequence[set[str]], min_count: int
+    sides: Sequence[Sequence[str]], min_count: int
 ) -> tuple[list[str], list[np.ndarray]]:
     """Return the frequent types, and which of them each sentence holds."""
-    counts = Counter(token for side in sides for token in side)
+    held = [set(side) for side in sides]
+    counts = Counter(token for side in held for token in side)
     kept = sorted(token for token, count in counts.items() if count >= min_count)
     index = {token: i for i, token in enumerate(kept)}
-    held = [[index[token] for token in side if token in index] for side in sides]
-    return kept, [np.array(sorted(numbers), dtype=np.int64) for numbers in held]
+    numbers = [[index[token] for token in side if token in index] for side in held]
+    return kept, [np.array(sorted(one), dtype=np.int64) for one in numbers]
+
+
+def _ends(row: np.ndarray) -> np.ndarray:
+    """Return where each number stands last in an array that is in order."""
+    return np.flatnonzero(np.append(row[1:] != row[:-1], True))
 
 
 # --------------------------------------------------------------- the course's own model

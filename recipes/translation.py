@@ -8,7 +8,6 @@ data/results/translation.json, the weights of the first seed in data/checkpoints
 """
 
 import argparse
-import random
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -43,8 +42,8 @@ def main() -> None:
     torch.set_float32_matmul_precision("high")  # faster on a GPU; no effect on a CPU
     corpus = corpora.load("tatoeba")
     learn = corpus.train[:2000] if options.quick else corpus.train
-    test = held_out(corpus.test, 40 if options.quick else TESTED)
-    dev = held_out(corpus.dev, 40 if options.quick else TESTED)
+    test = translation.held_out(corpus.test, 40 if options.quick else TESTED)
+    dev = translation.held_out(corpus.dev, 40 if options.quick else TESTED)
     if options.seed == 1:
         keep(options, "baselines", 0.0, baselines(learn, test))
     began = time.perf_counter()
@@ -69,12 +68,6 @@ def arguments() -> argparse.Namespace:
     options.folder = options.folder / ("quick" if options.quick else "full")
     options.folder.mkdir(parents=True, exist_ok=True)
     return options
-
-
-def held_out(pairs: list[Pair], count: int) -> list[Pair]:
-    """Return a fixed choice of pairs, no English sentence twice."""
-    distinct = list({pair.english: pair for pair in reversed(pairs)}.values())
-    return random.Random(1).sample(distinct, count)
 
 
 def one_seed(

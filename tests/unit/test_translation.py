@@ -240,3 +240,13 @@ def test_pieces_of_a_sentence():
         *"我爱你",
         *map("".join, pairwise("我爱你")),
     ]
+
+
+def test_held_out_pairs_are_a_fixed_choice():
+    corpus = corpora.load("tatoeba")
+    chosen = translation.held_out(corpus.test, 1000)
+    assert chosen == translation.held_out(corpus.test, 1000)
+    assert len({pair.english for pair in chosen}) == 1000
+    assert set(chosen) <= set(corpus.test)
+    with pytest.raises(ValueError, match="there are 5 different"):
+        translation.held_out([*PAIRS, *PAIRS], 6)
