@@ -121,3 +121,70 @@ class Bars:
             else ""
         )
         return f'<table class="lm-bars">{caption}{rows}</table>'
+
+
+class HeatTable:
+    """Who looks where, as an HTML table of percentages: dark where the weight is.
+
+    Like `Bars` it shows Chinese on every machine. Weights that round to 0 stay blank.
+
+    Args:
+        weights: a row for each one that looks, numbers from 0 to 1.
+        rows: those that look.
+        columns: what they look at.
+        heading: what the table shows.
+
+    Raises:
+        ValueError: a number outside 0 to 1, or a table of another shape.
+    """
+
+    def __init__(
+        self,
+        weights: Iterable[Iterable[float]],
+        rows: Iterable[str],
+        columns: Iterable[str],
+        heading: str = "",
+    ) -> None:
+        self.weights = [[float(weight) for weight in row] for row in weights]
+        self.rows, self.columns, self.heading = list(rows), list(columns), heading
+        if not all(-1e-6 <= w <= 1 + 1e-6 for row in self.weights for w in row):
+            raise ValueError("a heat table needs weights from 0 to 1")
+        shape = [len(row) for row in self.weights]
+        if shape != [len(self.columns)] * len(self.rows):
+            raise ValueError(
+                f"{len(self.rows)} rows and {len(self.columns)} columns are named, but "
+                f"the rows of the weights have {shape} columns: name each of them"
+            )
+
+    def __repr__(self) -> str:
+        wide = max([4, *map(len, self.rows), *map(len, self.columns)])
+        lines = [["", *self.columns]]
+        for label, row in zip(self.rows, self.weights, strict=True):
+            lines.append([label, *(f"{w:.0%}" if w >= 0.005 else "" for w in row)])
+        text = [" ".join(f"{cell:>{wide}}" for cell in line) for line in lines]
+        return "\n".join([self.heading, *text] if self.heading else text)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{html.escape(c)}</th>' for c in self.columns)
+        body = "".join(
+            f'<tr><th scope="row">{html.escape(label)}</th>'
+            + "".join(map(self._cell, row))
+            + "</tr>"
+            for label, row in zip(self.rows, self.weights, strict=True)
+        )
+        caption = (
+            f'<caption style="text-align:left;caption-side:top">'
+            f"{html.escape(self.heading)}</caption>"
+            if self.heading
+            else ""
+        )
+        return f'<table class="lm-heat">{caption}<tr><td></td>{head}</tr>{body}</table>'
+
+    @staticmethod
+    def _cell(weight: float) -> str:
+        """One cell; the text is black where the colour is strong, in both themes."""
+        red, green, blue = (int(SKY[i : i + 2], 16) for i in (1, 3, 5))
+        ink = "color:#000;" if weight > 0.4 else ""
+        style = f"{ink}background:rgba({red},{green},{blue},{weight:.2f})"
+        text = f"{100 * weight:.0f}" if weight >= 0.005 else ""
+        return f'<td style="{style}">{text}</td>'

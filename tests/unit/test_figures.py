@@ -10,7 +10,7 @@ from PIL import Image
 
 from lmcourse import show
 from lmcourse.course_map import describe_map, draw_map
-from lmcourse.figures import SCREEN_DPI, Bars
+from lmcourse.figures import SCREEN_DPI, Bars, HeatTable
 from lmcourse.syllabus import notebooks
 
 
@@ -45,6 +45,32 @@ def test_bars_escape_and_scale():
 def test_bars_refuse_what_has_no_length(value):
     with pytest.raises(ValueError, match="finite"):
         Bars([("a", value)])
+
+
+def test_a_heat_table_is_well_formed_and_holds_percentages():
+    table = HeatTable([[1, 0], [0.25, 0.75]], ["<国>", "央"], ["a", "b"], "who & whom")
+    root = ElementTree.fromstring(table._repr_html_())
+    cells = [[cell.text for cell in row] for row in root.iter("tr")]
+    assert cells == [[None, "a", "b"], ["<国>", "100", None], ["央", "25", "75"]]
+    assert root.find("caption").text == "who & whom"
+    assert [line.split() for line in repr(table).splitlines()] == [
+        ["who", "&", "whom"],
+        ["a", "b"],
+        ["<国>", "100%"],
+        ["央", "25%", "75%"],
+    ]
+
+
+@pytest.mark.parametrize("weights", [[[1.0]], [[0.5, 0.5, 0.0]], [[1, 0], [0, 1]], []])
+def test_a_heat_table_needs_a_name_for_each_row_and_column(weights):
+    with pytest.raises(ValueError, match="1 rows and 2 columns"):
+        HeatTable(weights, ["a"], ["a", "b"])
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan")])
+def test_a_heat_table_refuses_what_is_no_weight(weight):
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        HeatTable([[weight]], ["a"], ["b"])
 
 
 def test_the_map_shows_every_notebook_and_marks_those_to_come():
