@@ -1,0 +1,123 @@
+"""Find entities: in People's Daily with the course's BERT, in tweets with MiniLM.
+
+    make long NAME=entities
+
+The last tenth of the newspaper's distinct lines is the test, strict F1 of whole
+entities the measure. The same network from random weights learns for the same steps;
+each rate was tried for both, to be chosen on dev. Tweets are small and hard.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from running import Place, Run, device, fine_tune, main
+
+from lmcourse import corpora, finetuning, pretraining
+from lmcourse.bert import Config, ForTokens
+from lmcourse.finetuning import entity_counts, entity_kinds, entity_scores, tag_names
+
+RATES, EPOCHS = (3e-4, 6e-4), 5
+TWEET_RATES, TWEET_EPOCHS = (1e-4, 2e-4), 8
+
+
+@cache
+def tagged(name: str, part: str) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the words and the tags of a part."""
+    lines = getattr(corpora.load(name), part)
+    return [line.words for line in lines], [line.tags for line in lines]
+
+
+def label(
+    place: Place, name: str, start: str, learning_rate: float, epochs: float, seed: int
+) -> dict[str, Any]:
+    """Fine-tune on tagged sentences; strict scores on dev and test."""
+    chinese = name == "peoples_daily_entities"
+    folder = place.chinese if chinese else place.minilm
+    tokenizer = pretraining.read_tokenizer(folder)
+    words, tags = map(place.few, tagged(name, "train"))
+    names = tag_names(entity_kinds(tagged(name, "train")[1]))
+    numbers = {tag: number for number, tag in enumerate(names)}
+    rows = [[numbers[tag] for tag in row] for row in tags]
+    examples = finetuning.word_examples(words, rows, tokenizer, joined=chinese)
+    torch.manual_seed(seed)
+    config = Config.read(folder)
+    if start == "random":
+        model = ForTokens(Config(**{**config.__dict__, "labels": names}))
+    else:
+        model = ForTokens.from_pretrained(folder, labels=names)
+    found = fine_tune(
+        model.to(device()),
+        examples,
+        epochs=1 if place.quick else epochs,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
+    for part in ("dev", "test"):
+        words, truth = map(place.few, tagged(name, part))
+        said = finetuning.label_words(model, words, tokenizer, joined=chinese)
+        found |= scores(part, truth, said)
+    return found
+
+
+def scores(part: str, truth: list[list[str]], said: list[list[str]]) -> dict[str, Any]:
+    """Return strict scores, all together and by kind, with an interval."""
+    counts = entity_counts(truth, said)
+    all_together = entity_scores(counts)
+    pairs = [
+        pair
+        for rows in zip(truth, said, strict=True)
+        for pair in zip(*rows, strict=True)
+    ]
+    low, high = finetuning.bootstrap(
+        counts, lambda rows: entity_scores(rows).f1, resamples=500
+    )
+    return {
+        part: all_together.f1,
+        f"{part}_precision": all_together.precision,
+        f"{part}_recall": all_together.recall,
+        f"{part}_interval": [low, high],
+        f"{part}_accuracy": float(np.mean([a == b for a, b in pairs])),
+        f"{part}_by_kind": {
+            kind: entity_scores(
+                entity_counts(only(truth, kind), only(said, kind))
+            )._asdict()
+            for kind in entity_kinds(truth)
+        },
+    }
+
+
+def only(rows: list[list[str]], kind: str) -> list[list[str]]:
+    """Return tags with one kind of entity, the others as ``O``."""
+    return [[tag if tag[2:] == kind else "O" for tag in row] for row in rows]
+
+
+def runs(done: dict[str, Any]) -> list[Run]:
+    """Return the newspaper's runs, the more promising rate first, then the tweets'."""
+    daily, tweets = "peoples_daily_entities", "ner_tweets"
+    settings = [
+        (daily, start, rate, EPOCHS, seed)
+        for rate in RATES
+        for seed in (1, 2, 3)
+        for start in ("our BERT", "random")
+    ]
+    settings += [
+        (tweets, "MiniLM", rate, TWEET_EPOCHS, seed)
+        for rate in TWEET_RATES
+        for seed in (1, 2, 3)
+    ]
+    names = ("name", "start", "learning_rate", "epochs", "seed")
+    return [
+        Run(
+            f"{'newspaper' if name == daily else 'tweets'}, {start}, rate {rate:g}, "
+            f"seed {seed}",
+            label,
+            dict(zip(names, (name, start, rate, epochs, seed), strict=True)),
+        )
+        for name, start, rate, epochs, seed in settings
+    ]
+
+
+if __name__ == "__main__":
+    main("entities", __doc__, [runs])

