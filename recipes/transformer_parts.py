@@ -114,6 +114,10 @@ def no_norm(model: TransformerLM) -> None:
     model.norm = nn.Identity()
 
 
+def no_final_norm(model: TransformerLM) -> None:
+    model.norm = nn.Identity()
+
+
 def norm_after(model: TransformerLM) -> None:
     for number, block in enumerate(model.blocks):
         width, heads = block.attention_norm.weight.numel(), block.attention.num_heads
@@ -149,6 +153,7 @@ PARTS: dict[str, Change] = {
     "no attention": ({}, no_attention),
     "no residual": ({}, no_residual),
     "no norm": ({}, no_norm),
+    "no final norm": ({}, no_final_norm),
     "norm after": ({}, norm_after),
     "no positions": ({"positions": "none"}, None),
     "sinusoidal positions": ({"positions": "sinusoidal"}, None),
