@@ -1,15 +1,18 @@
-"""Measure the Transformer language model beside PyTorch's layers, and its KV cache.
+"""Measure the language model beside PyTorch's layers, its KV cache, and fine-tuning.
 
-Both as ratios within one run, because a shared machine is twice as slow at one time as
+All as ratios within one run, because a shared machine is twice as slow at one time as
 at another. Prints a table with targets and stores it as JSON.
 """
 
 import argparse
+import contextlib
 import importlib.metadata
+import io
 import json
 import os
 import platform
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import date
@@ -18,14 +21,23 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from lmcourse import finetuning
+from lmcourse.batches import Batch
+from lmcourse.bert import Config, ForClassification
+from lmcourse.finetuning import Example
 from lmcourse.generation import greedy
-from lmcourse.training import summed_loss
+from lmcourse.training import Recipe, summed_loss, train
 from lmcourse.transformer import TransformerLM, sinusoidal
 
 RESULTS = Path(__file__).parents[1] / "data" / "results" / "bench_neural.json"
 VOCABULARY, WIDTH, LAYERS, HEADS = 8192, 256, 4, 4
 BATCH, TIME, GENERATED = 16, 128, 256
-TARGETS = {"training, ours / PyTorch's": 0.95, "generation, cached / not": 3.0}
+TEXTS, FINE_TUNING_STEPS = 32, 10
+TARGETS = {
+    "training, ours / PyTorch's": 0.95,
+    "generation, cached / not": 3.0,
+    "fine-tuning, ours / Trainer's": 1.0,
+}
 
 
 def main() -> None:
@@ -40,12 +52,14 @@ def main() -> None:
         "machine": machine(arguments.threads),
         "training_tokens_per_second": training(),
         "generation_tokens_per_second": generation(),
+        "fine_tuning_texts_per_second": fine_tuning(),
     }
-    trained, generated = list(figures.values())[1:]
+    trained, generated, tuned = list(figures.values())[1:]
     figures["ratios"] = {
         "training, ours / PyTorch's": trained["ours"] / trained["pytorch"],
         "training, rotary / PyTorch's": trained["ours, rotary"] / trained["pytorch"],
         "generation, cached / not": generated["cached"] / generated["not cached"],
+        "fine-tuning, ours / Trainer's": tuned["ours"] / tuned["transformers.Trainer"],
     }
     report(figures["ratios"])
     temporary = arguments.output.with_suffix(".part")
@@ -121,6 +135,60 @@ def generation() -> dict[str, float]:
         3,
     )
     return {name: round(GENERATED / each, 1) for name, each in seconds.items()}
+
+
+def fine_tuning() -> dict[str, float]:
+    """Texts a second of whole fine-tunings on the same batches, in float32."""
+    shape = Config(VOCABULARY, WIDTH, LAYERS, HEADS, 4 * WIDTH, TIME)
+    examples = [
+        Example(torch.randint(5, VOCABULARY, (8 + n % 33,)).tolist(), n % 2)
+        for n in range(TEXTS * FINE_TUNING_STEPS)
+    ]
+    batches = list(finetuning.batches(examples, TEXTS)(0))
+    with tempfile.TemporaryDirectory() as folder:
+        ours = ForClassification(shape)
+        ours.save_pretrained(folder)
+        ways = {
+            "ours": lambda: train(
+                ours, lambda epoch: batches, Recipe(FINE_TUNING_STEPS, every=1000)
+            ),
+            "transformers.Trainer": trainer(folder, batches),
+        }
+        seconds = in_turns(ways, 3)
+    return {name: round(len(examples) / each, 1) for name, each in seconds.items()}
+
+
+def trainer(folder: str, batches: list[Batch]) -> Callable[[], None]:
+    """Return a function that trains the model in a folder as `transformers` does."""
+    from transformers import (
+        BertForSequenceClassification,
+        Trainer,
+        TrainingArguments,
+        logging,
+    )
+
+    logging.set_verbosity_error()
+    model = BertForSequenceClassification.from_pretrained(folder)
+    names = ("input_ids", "token_type_ids", "attention_mask", "labels")
+    rows = [dict(zip(names, batch, strict=True)) for batch in batches]
+    arguments = TrainingArguments(
+        folder,
+        max_steps=FINE_TUNING_STEPS,
+        per_device_train_batch_size=1,  # an item is a batch, the same as ours
+        weight_decay=0.01,
+        lr_scheduler_type="cosine",
+        save_strategy="no",
+        logging_strategy="no",
+        disable_tqdm=True,
+        use_cpu=True,
+        dataloader_pin_memory=False,
+    )
+
+    def run() -> None:
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints its metrics
+            Trainer(model, arguments, lambda rows: rows[0], rows).train()
+
+    return run
 
 
 def in_turns(functions: dict[str, Callable], runs: int) -> dict[str, float]:
