@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 PAD, UNKNOWN, CLS, SEP, MASK = SPECIALS = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
-CHINESE_BERT = Path(str(files("lmcourse.data"))) / "checkpoints" / "chinese_bert"
 Batches = Callable[[int], Iterator[Batch]]  # the number of an epoch → its batches
 
 
@@ -107,6 +106,11 @@ def read_tokenizer(folder: str | Path) -> "Tokenizer":
     stored = json.loads(settings.read_text("utf-8")) if settings.exists() else {}
     lower = stored.get("do_lower_case", True)
     return BertWordPieceTokenizer(str(file), lowercase=lower)._tokenizer
+
+
+def own_bert() -> Path:
+    """Return the folder of the course's own Chinese BERT (see its README.md)."""
+    return Path(str(files("lmcourse.data"))) / "checkpoints" / "chinese_bert"
 
 
 def kind(token: str) -> str:

@@ -8,6 +8,7 @@ one was stopped. `--quick` tries everything on a few texts and stores nothing.
 """
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -27,7 +28,7 @@ from torch import nn
 
 from lmcourse import corpora, finetuning, results
 from lmcourse.finetuning import Example
-from lmcourse.pretraining import CHINESE_BERT
+from lmcourse.pretraining import own_bert
 from lmcourse.training import Loss, Recipe, train
 
 
@@ -111,7 +112,7 @@ def _arguments(about: str) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="print the keys")
     parser.add_argument("--minilm", type=Path, help="a folder, else from the cache")
     parser.add_argument(
-        "--chinese", type=Path, default=CHINESE_BERT, help="the course's BERT"
+        "--chinese", type=Path, default=own_bert(), help="the course's BERT"
     )
     parser.add_argument(
         "--kept",
@@ -210,6 +211,7 @@ def fine_tune(
     )
     batches = batches or finetuning.batches(examples, size, seed)
     loss = loss or finetuning.label_loss()
+    gc.collect()  # an earlier model must not count
     if device() == "cuda":
         torch.cuda.reset_peak_memory_stats()
     (progress,) = train(model, batches, recipe, loss=loss, scale=scale)
