@@ -136,9 +136,9 @@ def _logprobs(model: nn.Module, batch: Batch) -> list[np.ndarray]:
     # model. Half precision would blur the sum over the vocabulary.
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     lost = functional.cross_entropy(
-        logits.mT, targets, ignore_index=IGNORED, reduction="none"
-    )  # (batch, time)
-    log_p = -lost.double().cpu().numpy()  # (batch, time)
+        logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
+    )  # (batch * time,)
+    log_p = -lost.view_as(targets).double().cpu().numpy()  # (batch, time)
     counted = (targets != IGNORED).cpu().numpy()  # (batch, time)
     return [row[keep] for row, keep in zip(log_p, counted, strict=True)]
 

@@ -67,14 +67,14 @@ class Settings:
     evaluations: int = 2
 
 
-LSTM = Settings()
+LSTM = Settings(width=512, dropout=0.5, epochs=15)
 TRANSFORMER = Settings(
     width=256,
     layers=4,
     dropout=0.3,
     size=12,
     time=128,
-    epochs=20,
+    epochs=12,
     learning_rate=1e-3,
     warmup=0.5,
     weight_decay=0.1,
@@ -82,8 +82,10 @@ TRANSFORMER = Settings(
 CHOSEN = {
     ("war_and_peace", "lstm"): LSTM,
     ("war_and_peace", "transformer"): TRANSFORMER,
-    ("peoples_daily", "lstm"): LSTM,
-    ("peoples_daily", "transformer"): TRANSFORMER,
+    ("peoples_daily", "lstm"): replace(LSTM, dropout=0.3, epochs=8, size=100),
+    ("peoples_daily", "transformer"): replace(
+        TRANSFORMER, dropout=0.2, epochs=8, size=32, learning_rate=1.5e-3
+    ),
 }
 
 
