@@ -18,7 +18,7 @@ from lmcourse import corpora, finetuning, pretraining
 from lmcourse.bert import Config, ForTokens
 from lmcourse.finetuning import entity_counts, entity_kinds, entity_scores, tag_names
 
-RATES, EPOCHS = (3e-4, 6e-4), 5
+RATES, EPOCHS = (3e-4, 6e-4), 4
 TWEET_RATES, TWEET_EPOCHS = (1e-4, 2e-4), 8
 
 
@@ -53,6 +53,7 @@ def label(
         epochs=1 if place.quick else epochs,
         learning_rate=learning_rate,
         seed=seed,
+        size=64 if chinese else 32,
     )
     for part in ("dev", "test"):
         words, truth = map(place.few, tagged(name, part))

@@ -27,7 +27,8 @@ from lmcourse.pretraining import CLS, SEP, Masking, mlm_loss
 from lmcourse.training import Recipe, train
 
 LONGEST, SIZE = 128, 256
-SECONDS = 170  # what a main run may take on a GPU beside other trainings
+SECONDS = {"cuda": 170, "cpu": 4 * 3600}  # that the main run may take
+TIMED = {"cuda": (20, 100), "cpu": (1, 3)}  # steps to get warm, and to be timed
 MOST = 10_000  # steps of a main run
 SHORT = 2_000  # steps of a run that is only compared
 SENTENCES = [
@@ -134,24 +135,19 @@ def pretrain(place: Place, seed: int) -> dict[str, Any]:
 
 
 def number_of_steps(place: Place, config: Config, batches: Any, folder: Path) -> int:
-    """Return how many steps there is time for; the same when it is asked again.
-
-    A GPU is timed first. On a CPU, it is as many as a night has room for.
-    """
+    """Return how many steps there is time for; the same when it is asked again."""
     if place.quick:
         return 4
     note = folder / "steps.json"
     if note.exists():
         return json.loads(note.read_text("utf-8"))
-    steps = MOST
-    if device() == "cuda":
-        trial, recipe = ForMaskedLM(config), Recipe(20, precision="bf16", every=20)
-        train(trial, batches, recipe, loss=mlm_loss)
-        start = time.perf_counter()
-        train(trial, batches, Recipe(100, precision="bf16"), loss=mlm_loss)
-        each = (time.perf_counter() - start) / 100
-        steps = min(MOST, int(SECONDS / each) // 100 * 100)
-        print(f"{1000 * each:.1f} ms a step: {steps} steps", flush=True)
+    trial, (warm, timed) = ForMaskedLM(config), TIMED[device()]
+    train(trial, batches, Recipe(warm, precision="bf16"), loss=mlm_loss)
+    start = time.perf_counter()
+    train(trial, batches, Recipe(timed, precision="bf16"), loss=mlm_loss)
+    each = (time.perf_counter() - start) / timed
+    steps = min(MOST, int(SECONDS[device()] / each) // 100 * 100)
+    print(f"{1000 * each:.1f} ms a step: {steps} steps", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     note.write_text(json.dumps(steps), "utf-8")
     return steps

@@ -23,7 +23,7 @@ from lmcourse.bert import Config, ForClassification
 RATES, EPOCHS = (3e-5, 6e-5, 1.2e-4), (2, 4)
 LABELS = (100, 300, 1000, 3000)
 DOMAINS = ("tweets", "products", "editorials")
-CHINESE_RATES, CHINESE_EPOCHS = (2e-4, 5e-4), 3
+CHINESE_RATES, CHINESE_EPOCHS, CHINESE_SIZE = (3e-4, 6e-4), 3, 64
 LEAST_STEPS = 60  # with few labels: more epochs, or nothing is learnt
 
 
@@ -96,9 +96,16 @@ def chinese(
     training = examples(place, "chinese_reviews", "train", place.chinese)
     training = some_of(training, labels, seed)
     epochs = 1 if place.quick else CHINESE_EPOCHS
-    epochs = max(epochs, 0 if place.quick else LEAST_STEPS * 32 / len(training))
+    epochs = max(
+        epochs, 0 if place.quick else LEAST_STEPS * CHINESE_SIZE / len(training)
+    )
     found = fine_tune(
-        model, training, epochs=epochs, learning_rate=learning_rate, seed=seed
+        model,
+        training,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        seed=seed,
+        size=CHINESE_SIZE,
     )
     found["labels"] = len(training)
     return found | measured(place, model, "chinese_reviews", place.chinese, True)
