@@ -144,7 +144,7 @@ def counted(
     texts, dev_truth = rated(name, "dev")
     dev_counts = counts.transform(texts)
     best, fitted = None, None
-    for strength in (0.1, 0.3, 1.0, 3.0, 10.0, 30.0):
+    for strength in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0):
         model = (
             MultinomialNB(alpha=strength)
             if kind == "naive Bayes"

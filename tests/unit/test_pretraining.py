@@ -26,6 +26,7 @@ from lmcourse.pretraining import (
     mean_loss,
     mlm_batches,
     mlm_loss,
+    own_bert,
     pair_batches,
     pieces,
     pretraining_loss,
@@ -367,3 +368,20 @@ def test_few_characters_of_unseen_chinese_are_unknown():
     tokens = character_vocabulary(texts)
     assert sum(kind(token) == "Chinese" for token in tokens) > 2000
     assert {"的", "1", "##0", "，", "a"} <= set(tokens)
+
+
+def test_the_courses_own_bert_knows_some_chinese_and_transformers_agrees():
+    transformers = pytest.importorskip("transformers")
+    folder = own_bert()
+    if not folder.exists():
+        pytest.skip("it is not trained yet: make long NAME=pretraining")
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 20e6
+    ours, tokenizer = ForMaskedLM.from_pretrained(folder), read_tokenizer(folder)
+    assert not ours.loaded.missing and not ours.loaded.unexpected
+    theirs = transformers.AutoModelForMaskedLM.from_pretrained(folder).eval()
+    tokens = torch.tensor([tokenizer.encode(f"中华人民{MASK}和国成立了。").ids])
+    logits = theirs(tokens).logits
+    assert logits.dtype == torch.float32
+    assert torch.allclose(ours(tokens)[0], logits, atol=1e-4)
+    for text, token in ((f"中华人民{MASK}和国", "共"), (f"改革开{MASK}", "放")):
+        assert fill(ours, tokenizer, text)[0][0][0] == token
