@@ -81,7 +81,8 @@ def main(name: str, about: str, stages: list[Stage]) -> None:
         chosen = [run for run in stage(done) if _wanted(run.key, given)]
         todo = [run for run in chosen if run.key not in done]
         if given.list:
-            print(*(run.key for run in chosen), sep="\n")
+            for run in chosen:
+                print(run.key)
             continue
         print(f"{name}: {len(chosen)} runs, {len(todo)} to do", flush=True)
         for run, found, minutes in _finished(todo, place, given.workers):
