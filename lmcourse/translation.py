@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import checkpoints, corpora
+from . import checkpoints
 from .batches import Batch, by_length, padded, pair_batch
 from .corpora import Pair
 from .generation import Candidate, beam_search, greedy
@@ -356,14 +356,18 @@ def _ends(row: np.ndarray) -> np.ndarray:
 # --------------------------------------------------------------- the course's own model
 
 
-def load() -> tuple[EncoderDecoder, Languages, dict[str, Any]]:
+def load(pairs: Iterable[Pair]) -> tuple[EncoderDecoder, Languages, dict[str, Any]]:
     """Return the translator that `recipes/translation.py` trained, and its card.
+
+    Args:
+        pairs: the training part of Tatoeba, whose words the model knows.
 
     Returns:
         The model in evaluation mode, its vocabularies, and the facts about it.
 
     Raises:
         FileNotFoundError: the weights are not there; says how to make them.
+        ValueError: these are not the pairs that it was trained on.
     """
     weights, card = _places()
     if not card.exists():
@@ -371,7 +375,13 @@ def load() -> tuple[EncoderDecoder, Languages, dict[str, Any]]:
             f"{card} does not exist. Next step: make long NAME=translation"
         )
     facts = json.loads(card.read_text("utf-8"))
-    languages = Languages.of(corpora.load("tatoeba").train, facts["min_count"])
+    languages = Languages.of(pairs, facts["min_count"])
+    sizes = [len(languages.english), len(languages.chinese)]
+    if sizes != facts["vocabularies"]:
+        raise ValueError(
+            f"these pairs have vocabularies of {sizes} types, and the translator was "
+            f"trained with {facts['vocabularies']}: give the whole training part"
+        )
     model = build(languages, **facts["model"])
     checkpoints.load_weights(model, weights)
     return model.eval(), languages, facts
@@ -394,7 +404,7 @@ def save(model: nn.Module, facts: dict[str, Any]) -> None:
     Args:
         model: from `build`.
         facts: JSON; under "model" the options of `build`, under "min_count" that of
-            `Languages.of`.
+            `Languages.of`, under "vocabularies" the sizes of both.
     """
     import safetensors.torch
 

@@ -156,14 +156,15 @@ def test_a_stored_model_comes_back(tmp_path, monkeypatch, trained, languages):
     places = (tmp_path / "x" / "weights.safetensors", tmp_path / "x" / "card.json")
     monkeypatch.setattr(translation, "_places", lambda: places)
     with pytest.raises(FileNotFoundError, match="make long NAME=translation"):
-        translation.load()
+        translation.load(PAIRS)
     options = {"width": 32, "num_layers": 1, "dropout": 0.0}
-    facts = {"model": options, "min_count": 1, "known": "五"}
+    sizes = [len(languages.english), len(languages.chinese)]
+    facts = {"model": options, "min_count": 1, "vocabularies": sizes, "known": "五"}
     translation.save(trained, facts)
     assert json.loads(places[1].read_text("utf-8")) == facts
-    corpus = corpora.Corpus("small", PAIRS, ["train"] * len(PAIRS))
-    monkeypatch.setattr(corpora, "load", lambda name: corpus)
-    model, theirs, card = translation.load()
+    with pytest.raises(ValueError, match="give the whole training part"):
+        translation.load(PAIRS[:3])
+    model, theirs, card = translation.load(PAIRS)
     assert card == facts and not model.training
     assert theirs.chinese.tokens == languages.chinese.tokens
     for name, weight in trained.state_dict().items():
