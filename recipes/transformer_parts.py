@@ -1,9 +1,8 @@
 """What each part of a Transformer is worth, and what width buys: for notebook 09.
 
 A small language model is trained on War and Peace with one part missing or changed, all
-else equal, three seeds each; then the complete one in five widths. Two trained for
-longer write text, one in English and one in Chinese. Every run that is finished is
-stored, and is not run again.
+else equal, three seeds each; then the complete one in five widths. Every run that is
+finished is stored, and is not run again.
 
     make long NAME=transformer_parts                      one run after another
     make long NAME=transformer_parts ARGS="--workers 6"   six side by side, on one GPU
@@ -24,13 +23,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lmcourse import batches, corpora, evaluation, generation, results, text, training
+from lmcourse import batches, corpora, evaluation, results, text, training
 from lmcourse.transformer import Block, Embedding, TransformerLM
 
 NAME = "transformer_parts"
 SEEDS = (1, 2, 3)
 WIDTHS = (32, 64, 128, 256, 512)
-WRITTEN, LENGTH = 8, 120  # texts for each way of sampling, and their new tokens
 CONTEXT = 64  # with as many tokens only read, no more than a training window
 
 
@@ -38,7 +36,6 @@ CONTEXT = 64  # with as many tokens only read, no more than a training window
 class Settings:
     """How a model is built and trained; all runs share what their key does not name."""
 
-    data: str = "war_and_peace"
     width: int = 256
     num_layers: int = 4
     num_heads: int = 4
@@ -52,7 +49,6 @@ class Settings:
     precision: str = "bf16"
 
 
-LONGER = {"steps": 4_000, "dropout": 0.3}
 QUICK = Settings(width=16, num_layers=2, steps=3, warmup=1, size=2, time=32)
 
 
@@ -149,7 +145,6 @@ HASTY = {"learning_rate": 3e-3, "warmup": 0}  # three times as fast, at once
 Change = tuple[dict[str, Any], Callable[[TransformerLM], None] | None]
 PARTS: dict[str, Change] = {
     "complete": ({}, None),
-    "writes": ({}, None),
     "no attention": ({}, no_attention),
     "no residual": ({}, no_residual),
     "no norm": ({}, no_norm),
@@ -181,10 +176,7 @@ class Run:
 
     @property
     def key(self) -> str:
-        name = self.part
-        if name == "writes":
-            name += f" {self.settings.data}"
-        return f"{name}, width {self.settings.width}, seed {self.seed}"
+        return f"{self.part}, width {self.settings.width}, seed {self.seed}"
 
 
 def runs(quick: bool) -> Iterator[Run]:
@@ -192,18 +184,13 @@ def runs(quick: bool) -> Iterator[Run]:
     settings = QUICK if quick else Settings()
     for seed in SEEDS[:1] if quick else SEEDS:
         for part, (changes, _) in PARTS.items():
-            if part != "writes":
-                yield Run(part, seed, replace(settings, **changes))
+            yield Run(part, seed, replace(settings, **changes))
         for width in WIDTHS[:1] if quick else WIDTHS:
             if width != settings.width:
                 # Narrow models learn best, and still stably, with larger steps.
                 rate = settings.learning_rate * (settings.width / width) ** 0.5
                 wide = replace(settings, width=width, learning_rate=rate)
                 yield Run("complete", seed, wide)
-        if seed == SEEDS[0]:
-            longer = settings if quick else replace(settings, **LONGER)
-            yield Run("writes", seed, longer)
-            yield Run("writes", seed, replace(longer, data="peoples_daily"))
 
 
 def build(run: Run, vocabulary_size: int) -> TransformerLM:
@@ -225,12 +212,9 @@ def build(run: Run, vocabulary_size: int) -> TransformerLM:
 
 
 @cache
-def data(name: str, quick: bool) -> text.Numbered:
-    """Return words, or Chinese characters; a few of them if it is for trying out."""
-    corpus = corpora.load(name)
-    if name == "peoples_daily":
-        corpus = corpus.map(lambda line: line.characters)
-    numbered = text.number(corpus)
+def data(quick: bool) -> text.Numbered:
+    """Return the text; a little of it if it is for trying out."""
+    numbered = text.number(corpora.load("war_and_peace"))
     if not quick:
         return numbered
     few = (part[:10] for part in (numbered.train, numbered.dev, numbered.test))
@@ -244,7 +228,7 @@ def carry_out(run: Run, quick: bool) -> dict[str, Any]:
     """
     started = time.perf_counter()
     chosen = run.settings
-    numbered = data(chosen.data, quick)
+    numbered = data(quick)
     running = batches.running_text(numbered.train, numbered.end)  # (tokens + 1,)
     model = build(run, len(numbered.vocabulary))
     parameters = sum(weight.numel() for weight in model.parameters())
@@ -277,8 +261,6 @@ def carry_out(run: Run, quick: bool) -> dict[str, Any]:
         found["dev"] = judge(model, numbered.dev, numbered.end)
         same_length = numbered.train[: len(numbered.dev)]
         found["train"] = judge(model, same_length, numbered.end)
-        if run.part == "writes":
-            found["samples"] = write(model, numbered)
     return {"minutes": (time.perf_counter() - started) / 60, **found}
 
 
@@ -287,26 +269,6 @@ def judge(model: nn.Module, sentences: list[list[int]], end: int) -> dict[str, f
     return {
         "sentence": evaluation.perplexity(model, sentences, end),
         "text": evaluation.perplexity(model, sentences, end, context=CONTEXT),
-    }
-
-
-def write(model: nn.Module, numbered: text.Numbered) -> dict[str, list[str]]:
-    """Return texts, token by token, for each way of choosing the next token."""
-    begun = [s[:3] for s in numbered.dev if len(s) > 3][:WRITTEN]
-    device = next(model.parameters()).device
-    prompt = torch.tensor([[numbered.end, *tokens] for tokens in begun], device=device)
-    ways = {
-        "greedy": generation.greedy(model, prompt, LENGTH),
-        "temperature 0.5": generation.sample(model, prompt, LENGTH, temperature=0.5),
-        "temperature 1": generation.sample(model, prompt, LENGTH),
-        "temperature 1.5": generation.sample(model, prompt, LENGTH, temperature=1.5),
-        "top-k 10": generation.sample(model, prompt, LENGTH, top_k=10),
-        "top-p 0.9": generation.sample(model, prompt, LENGTH, top_p=0.9),
-    }
-    spelled = numbered.vocabulary.decode
-    return {
-        way: [" ".join(spelled(a + b)) for a, b in zip(begun, texts, strict=True)]
-        for way, texts in ways.items()
     }
 
 
