@@ -143,12 +143,30 @@ class RecurrentLM(nn.Module):
             Logits (batch, time, vocabulary), and the state: h, for an LSTM h and c,
             each (batch, layers, width).
         """
-        weight = self.embedding.weight  # (vocabulary, width), scaled for the way out
-        x = self.embedding(tokens) * math.sqrt(weight.shape[1])  # (batch, time, width)
+        x, state = self._read(tokens, state)  # (batch, time, width)
+        return x @ self.embedding.weight.T, state  # (batch, time, vocabulary)
+
+    def last_logits(self, tokens: Tensor) -> Tensor:
+        """Return the logits of the token after the last: (batch, vocabulary).
+
+        All tokens are read, and none but the next is predicted: most of the time goes
+        into predictions.
+
+        Args:
+            tokens: (batch, time).
+        """
+        x, _ = self._read(tokens, None)  # (batch, time, width)
+        return x[:, -1] @ self.embedding.weight.T  # (batch, vocabulary)
+
+    def _read(
+        self, tokens: Tensor, state: tuple[Tensor, ...] | None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return what the layers make of each token, and the state."""
+        x = self.embedding(tokens)  # (batch, time, width)
+        x = x * math.sqrt(x.shape[-1])  # the table is scaled for the way out
         x, last = self.layers(self.dropout(x), self._layers_first(state))  # the same
-        logits = self.dropout(x) @ weight.T  # (batch, time, vocabulary)
         last = last if isinstance(last, tuple) else (last,)
-        return logits, tuple(part.transpose(0, 1) for part in last)
+        return self.dropout(x), tuple(part.transpose(0, 1) for part in last)
 
     def _layers_first(self, state: tuple[Tensor, ...] | None):
         """Return a state as PyTorch wants it: (layers, batch, width), one or a pair."""

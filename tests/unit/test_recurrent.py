@@ -85,6 +85,11 @@ def test_the_future_changes_nothing_and_the_past_everything(cell):
         assert (difference[:, place:].abs().amax(-1) > 1e-9).all()
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_last_logits_are_those_of_reading_everything(cell):
+    close(model(cell).last_logits(TOKENS), model(cell)(TOKENS)[0][:, -1])
+
+
 def test_one_table_reads_and_predicts():
     narrow, wide = (
         sum(p.numel() for p in RecurrentLM(size, 8).parameters()) for size in (10, 110)
