@@ -1,6 +1,7 @@
 """Train an English-Chinese translator on the Tatoeba pairs, and score it.
 
     make long NAME=translation ARGS="--seed 1"
+    make long NAME=translation ARGS="--widths"     beams, with the stored weights
 
 Some hours for a seed on two cores, a few minutes on a GPU. A checkpoint is written
 every 250 steps, and a second start goes on from the last one. The runs are stored in
@@ -37,18 +38,21 @@ QUICK = Recipe(steps=6, every=3, keep=1)
 
 
 def main() -> None:
-    """Train one seed, or score the baselines."""
+    """Train and score one seed, or try beams of several widths."""
     options = arguments()
     torch.set_float32_matmul_precision("high")  # faster on a GPU; no effect on a CPU
     corpus = corpora.load("tatoeba")
     learn = corpus.train[:2000] if options.quick else corpus.train
     test = translation.held_out(corpus.test, 40 if options.quick else TESTED)
     dev = translation.held_out(corpus.dev, 40 if options.quick else TESTED)
-    if options.seed == 1:
+    if options.seed == 1 and not options.widths:
         keep(options, "baselines", 0.0, baselines(learn, test))
     began = time.perf_counter()
-    run = one_seed(options, learn, dev, test)
-    keep(options, f"seed {options.seed}", (time.perf_counter() - began) / 60, run)
+    if options.widths:
+        key, run = "widths", by_width(options, corpus.train, dev)
+    else:
+        key, run = f"seed {options.seed}", one_seed(options, learn, dev, test)
+    keep(options, key, (time.perf_counter() - began) / 60, run)
 
 
 def arguments() -> argparse.Namespace:
@@ -60,6 +64,11 @@ def arguments() -> argparse.Namespace:
         type=Path,
         default=platformdirs.user_cache_path("lmcourse") / "recipes" / "translation",
         help="where checkpoints are kept",
+    )
+    parser.add_argument(
+        "--widths",
+        action="store_true",
+        help="try beams of several widths with the stored translator; ten minutes",
     )
     parser.add_argument(
         "--quick", action="store_true", help="a few steps, nothing stored: does it run?"
@@ -105,9 +114,6 @@ def one_seed(
     if options.seed == 1 and not options.quick:
         about = results.about(history[-1].seconds / 60)
         translation.save(model, {**facts, "about": about})
-    if options.seed == 1:
-        widths = WIDTHS[:2] if options.quick else WIDTHS
-        facts["widths"] = by_width(model, languages, dev, widths)
     curve = [[row.step, row.seconds, row.loss, row.dev] for row in history]
     named = {"columns": ["step", "seconds", "loss", "dev"], "rows": curve}
     return {**facts, "curve": named, **scored(model, languages, dev, test)}
@@ -143,16 +149,15 @@ def scored(model, languages: Languages, dev: list[Pair], test: list[Pair]) -> di
         {"english": p.english, "chinese": p.chinese, "greedy": one, "beams 4": four}
         for p, one, four in zip(test, texts[1], texts[4], strict=True)
     ]
-    return {**found, "samples": samples[:100]}
+    return {**found, "samples": samples[:40]}
 
 
-def by_width(
-    model, languages: Languages, dev: list[Pair], widths: tuple[int, ...]
-) -> list[dict]:
-    """Return scores on dev for beams of several widths and several length penalties."""
+def by_width(options: argparse.Namespace, learn: list[Pair], dev: list[Pair]) -> dict:
+    """Return scores of the stored translator on dev, by width and length penalty."""
+    model, languages, _ = translation.load(learn)
     english = [pair.english for pair in dev]
     found = []
-    for beams in widths:
+    for beams in WIDTHS[:2] if options.quick else WIDTHS:
         searched = translation.search(model, english, languages, beams, size=50)
         for penalty in PENALTIES:
             texts = [
@@ -161,7 +166,7 @@ def by_width(
             ]
             row = {"beams": beams, "length_penalty": penalty, **scores(texts, dev)}
             found.append(row)
-    return found
+    return {"pairs": len(dev), "rows": found}
 
 
 def best_by(candidates: list[Candidate], penalty: float) -> Candidate:
