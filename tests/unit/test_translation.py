@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmcourse import corpora, text, translation
+from lmcourse import corpora, evaluation, text, translation
 from lmcourse.batches import pair_batch
 from lmcourse.corpora import Pair
 from lmcourse.generation import greedy
@@ -251,3 +251,13 @@ def test_held_out_pairs_are_a_fixed_choice():
     assert set(chosen) <= set(corpus.test)
     with pytest.raises(ValueError, match="there are 5 different"):
         translation.held_out([*PAIRS, *PAIRS], 6)
+
+
+def test_the_stored_translator_fits_its_vocabularies():
+    """With a vocabulary in another order its translations would be noise."""
+    corpus = corpora.load("tatoeba")
+    model, languages, card = translation.load(corpus.train)
+    assert sum(weight.numel() for weight in model.parameters()) == card["parameters"]
+    pairs = translation.held_out(corpus.test, 50)
+    texts = translation.translate(model, [pair.english for pair in pairs], languages)
+    assert evaluation.bleu(texts, [pair.chinese for pair in pairs], "zh").value > 25
