@@ -7,7 +7,6 @@ called again. Settings were chosen on the dev part; the test part is read once, 
 end. `data/results/language_models.json` then holds the learning curve, over seconds of
 training alone, and both perplexities: of sentences read one by one, which is what an
 n-gram model sees, and of the running text, where a network remembers across sentences.
-A Transformer also writes samples.
 """
 
 import argparse
@@ -30,13 +29,11 @@ from lmcourse.batches import (
     windows,
 )
 from lmcourse.evaluation import perplexity
-from lmcourse.generation import greedy, sample
 from lmcourse.recurrent import RecurrentLM
 from lmcourse.text import Numbered, number
 from lmcourse.training import Progress, Recipe, carry_state, each_alone, train
 from lmcourse.transformer import TransformerLM
 
-TEXTS, LENGTH = 8, 120  # samples for each way of choosing, and their new tokens
 CONTEXT = 64  # tokens read at least before each one, where the text is read as one
 
 
@@ -113,8 +110,6 @@ def main() -> None:
         "dev": both_perplexities(model, text.dev, text.end),
         "test": both_perplexities(model, text.test, text.end),
     }
-    if arguments.model == "transformer":
-        found["samples"] = write(model, text)
     shown = {part: found[part] for part in ("parameters", "dev", "test")}
     print(arguments.key, json.dumps(shown), f"{history[-1].seconds:.0f} s", flush=True)
     if not arguments.quick:
@@ -211,26 +206,6 @@ def both_perplexities(
     return {
         "sentence": perplexity(model, sentences, end),
         "text": perplexity(model, sentences, end, context=CONTEXT),
-    }
-
-
-def write(model: nn.Module, text: Numbered) -> dict[str, list[str]]:
-    """Return texts, token by token, for each way of choosing the next token."""
-    begun = [sentence[:3] for sentence in text.dev if len(sentence) > 3][:TEXTS]
-    device = next(model.parameters()).device
-    prompt = torch.tensor([[text.end, *tokens] for tokens in begun], device=device)
-    ways = {
-        "greedy": greedy(model, prompt, LENGTH),
-        "temperature 0.5": sample(model, prompt, LENGTH, temperature=0.5),
-        "temperature 1": sample(model, prompt, LENGTH),
-        "temperature 1.5": sample(model, prompt, LENGTH, temperature=1.5),
-        "top-k 10": sample(model, prompt, LENGTH, top_k=10),
-        "top-p 0.9": sample(model, prompt, LENGTH, top_p=0.9),
-    }
-    spell = text.vocabulary.decode
-    return {
-        way: [" ".join(spell(a + b)) for a, b in zip(begun, rows, strict=True)]
-        for way, rows in ways.items()
     }
 
 
