@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from importlib.resources import files
 
 import pytest
 import safetensors.torch
@@ -432,3 +433,19 @@ def test_a_head_learns_with_the_course_s_loop(head):
     after = each_alone(model, batch, None)[0].item() / count
     assert before > 0.9
     assert after < 0.1
+
+
+# ---------------------------------------------------------------- the sense test
+
+
+def test_the_sentences_of_the_sense_test_begin_alike(minilm):
+    """Nothing but what follows may tell the sense: `The word …`, one token each."""
+    text = (files("lmcourse.data") / "word_senses.json").read_text("utf-8")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(minilm)
+    sentences = []
+    for word, senses in json.loads(text).items():
+        assert [len(each) for each in senses.values()] == [4, 4]
+        for sentence in itertools.chain(*senses.values()):
+            assert tokenizer.tokenize(sentence)[:2] == ["the", word]
+            sentences.append(sentence)
+    assert len(set(sentences)) == 80
