@@ -309,14 +309,15 @@ def repository() -> str:
 def colab_cell() -> str:
     """The cell that installs the package on Colab and does nothing elsewhere.
 
-    Colab's own packages stay as they are: `--no-deps`, and by name the two that it
+    Colab's own packages stay as they are: `--no-deps`, and by name those that it
     lacks.
     """
     return (
         "import sys\n\n"
         'if "google.colab" in sys.modules:\n'
         f'    %pip install -q --no-deps "lmcourse @ git+{repository()}"\n'
-        "    %pip install -q --no-deps pypi-simple mailbits"
+        "    %pip install -q --no-deps pypi-simple mailbits opencc-python-reimplemented\n"
+        "    %pip install -q --no-deps sacrebleu portalocker colorama seqeval"
     )
 
 

@@ -51,7 +51,7 @@ def test_the_cell_installs_nothing_elsewhere() -> None:
 
 def test_the_cell_installs_without_dependencies_on_colab(on_colab: None) -> None:
     lines = installs()
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert all("--no-deps" in line.split() for line in lines)
     assert f'"lmcourse @ git+{repository()}"' in lines[0]
 
@@ -60,7 +60,8 @@ def test_colab_has_all_that_the_cell_leaves_out(on_colab: None) -> None:
     text = (ROOT / "tools" / "colab_versions.txt").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     colab = {each.name: each.specifier for each in map(Requirement, lines)}
-    added = set(re.findall(r"[\w-]+", installs()[1].partition("--no-deps")[2]))
+    lines = [line.partition("--no-deps")[2] for line in installs()[1:]]
+    added = set(re.findall(r"[\w-]+", " ".join(lines)))
     missing = []
     for name in ("lmcourse", *added):
         for requirement in map(Requirement, requires(name) or []):
