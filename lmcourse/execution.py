@@ -156,9 +156,11 @@ def changed_cells(stored: NotebookNode, run: NotebookNode) -> list[str]:
 
 
 def source_hash(notebook: NotebookNode) -> str:
-    """A hash of what made a notebook's outputs: its cells, the modules of `lmcourse` that
-    they import, directly or not, and the stored results that they load. The Colab cell
-    does nothing here, so it is left out, and a new repository address needs no new run.
+    """A hash of what made a notebook's outputs.
+
+    That is its cells, the modules of `lmcourse` that they import, directly or not, and
+    the stored results that they load. The Colab cell does nothing here, so it is left
+    out, and a new repository address needs no new run.
     """
     cells = [
         cell.source
@@ -312,11 +314,12 @@ def colab_cell() -> str:
     Colab's own packages stay as they are: `--no-deps`, and by name those that it
     lacks.
     """
+    lacking = "pypi-simple mailbits opencc-python-reimplemented"
     return (
         "import sys\n\n"
         'if "google.colab" in sys.modules:\n'
         f'    %pip install -q --no-deps "lmcourse @ git+{repository()}"\n'
-        "    %pip install -q --no-deps pypi-simple mailbits opencc-python-reimplemented\n"
+        f"    %pip install -q --no-deps {lacking}\n"
         "    %pip install -q --no-deps sacrebleu portalocker colorama seqeval"
     )
 
