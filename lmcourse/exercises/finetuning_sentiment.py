@@ -278,7 +278,7 @@ def loop(answer: Any) -> None:
                 optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            losses.append(float(loss))
+            losses.append(loss.item())
         return losses, model.weight.detach()
 
     model, optimizer = new()
