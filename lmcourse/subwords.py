@@ -325,7 +325,7 @@ class WordPiece(_Cutter):
 
         That is byte pair encoding on words spelled ``w ##o ##r ##d``, whose merges are
         forgotten in the end. (Schuster and Nakajima choose the pair that raises the
-        likelihood of the text most; their program was never published.) Equally
+        likelihood of the text most; BERT's program was not published.) Equally
         frequent pairs are tried from the older tokens to the newer, as in `BPE.train`;
         `tokenizers` numbers the ``##`` letters by chance, so that its ties fall
         differently in every run.
@@ -557,22 +557,34 @@ class Tokenizer:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
-        """Read ``vocab.txt`` and ``tokenizer_config.json`` of a model's folder.
+        """Read the tokenizer of a BERT model's folder.
+
+        That is ``vocab.txt`` with ``tokenizer_config.json``, or ``tokenizer.json``.
 
         Raises:
-            FileNotFoundError: there is no ``vocab.txt``.
+            FileNotFoundError: there is neither ``vocab.txt`` nor ``tokenizer.json``.
+            ValueError: the tokens are not numbered 0, 1, 2 …
         """
-        folder = Path(folder)
-        if not (folder / "vocab.txt").exists():
+        lines, whole, config = (
+            Path(folder) / name
+            for name in ("vocab.txt", "tokenizer.json", "tokenizer_config.json")
+        )
+        if lines.exists():
+            said = json.loads(config.read_text("utf-8")) if config.exists() else {}
+            vocabulary = lines.read_text("utf-8").removesuffix("\n").split("\n")
+            lowercase = said.get("do_lower_case", True)
+        elif whole.exists():
+            everything = json.loads(whole.read_text("utf-8"))
+            ids, said = everything["model"]["vocab"], everything["normalizer"]
+            vocabulary, lowercase = sorted(ids, key=ids.get), said["lowercase"]
+            if [ids[token] for token in vocabulary] != [*range(len(ids))]:
+                raise ValueError(f"{whole} does not number its tokens 0, 1, 2 …")
+        else:
             raise FileNotFoundError(
-                f"{folder} holds no vocab.txt: give the folder of a BERT model, such "
-                'as corpora.load("minilm")'
+                f"{folder} holds neither vocab.txt nor tokenizer.json: give the folder "
+                'of a BERT model, such as corpora.load("minilm")'
             )
-        lines = (folder / "vocab.txt").read_text("utf-8").removesuffix("\n")
-        config = folder / "tokenizer_config.json"
-        said = json.loads(config.read_text("utf-8")) if config.exists() else {}
-        lowercase = said.get("do_lower_case", True)
-        return cls(lines.split("\n"), lowercase, said.get("strip_accents"))
+        return cls(vocabulary, lowercase, said.get("strip_accents"))
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the files that `from_pretrained` and `transformers` read."""
@@ -674,7 +686,12 @@ class Tokenizer:
 
         Returns:
             See `__call__`.
+
+        Raises:
+            ValueError: there is no encoding.
         """
+        if not encodings:
+            raise ValueError("there is nothing to pad: give at least one encoding")
         shape = len(encodings), max(map(len, encodings))
         batch = {
             "input_ids": np.full(shape, self.ids[PAD]),
@@ -710,7 +727,8 @@ class Tokenizer:
         """Return the tokens of a text, or of a list of words."""
         if isinstance(text, str):
             return [_Found(*found) for found in self._cut(text)]
-        if not all(isinstance(word, str) for word in text):
+        words = isinstance(text, Iterable) and all(isinstance(w, str) for w in text)
+        if not words:
             raise ValueError(f"got {text!r:.60}: expected a text or a list of words")
         return [
             _Found(token, offset, place)

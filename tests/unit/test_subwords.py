@@ -530,15 +530,18 @@ def test_decoding_is_the_library_s():
 @pytest.mark.parametrize("lowercase, strip_accents", SETTINGS)
 def test_a_saved_tokenizer_is_read_by_transformers(tmp_path, lowercase, strip_accents):
     text = "Der Zug fährt nach 北京, ÄÖÜ!"
-    words = Counter(text[start:end] for start, end in split_words(text))
-    words.update(normalize(word)[0] for word in [*words])
+    both = text + normalize(text)[0]
+    words = Counter(both[start:end] for start, end in split_words(both))
     ours = Tokenizer(WordPiece.train(words, 90).vocabulary, lowercase, strip_accents)
     ours.save_pretrained(tmp_path / "saved")
     theirs = BertTokenizer.from_pretrained(tmp_path / "saved")
     again = Tokenizer.from_pretrained(tmp_path / "saved")
     assert again.vocabulary == ours.vocabulary
     expected = theirs(text, return_offsets_mapping=True)
-    for found in (ours.encode(text), again.encode(text)):
+    theirs.save_pretrained(tmp_path / "theirs")
+    assert not (tmp_path / "theirs" / "vocab.txt").exists()
+    once_more = Tokenizer.from_pretrained(tmp_path / "theirs")
+    for found in (ours.encode(text), again.encode(text), once_more.encode(text)):
         assert found.ids == expected["input_ids"]
         assert found.offsets == expected["offset_mapping"]
 
@@ -555,7 +558,16 @@ def test_bad_input_is_refused_with_what_to_do(tmp_path):
         ours(["a", "b"], ["c"])
     with pytest.raises(ValueError, match=r"got \[1, 2\]: expected a text or a list"):
         ours.encode([1, 2])
+    with pytest.raises(ValueError, match="got 3: expected a text or a list of words"):
+        ours(["a", 3])
+    with pytest.raises(ValueError, match="nothing to pad: give at least one encoding"):
+        ours.pad([])
     with pytest.raises(ValueError, match=r"id 99999 is not in 0 … 30521"):
         ours.decode([99_999])
-    with pytest.raises(FileNotFoundError, match=r"holds no vocab.txt: give the folder"):
+    with pytest.raises(FileNotFoundError, match=r"holds neither vocab.txt nor token"):
+        Tokenizer.from_pretrained(tmp_path)
+    ids = {token: 2 * number for number, token in enumerate(SPECIALS)}
+    whole = {"model": {"vocab": ids}, "normalizer": {"lowercase": True}}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(whole))
+    with pytest.raises(ValueError, match="does not number its tokens 0, 1, 2"):
         Tokenizer.from_pretrained(tmp_path)
