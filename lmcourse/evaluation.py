@@ -138,7 +138,7 @@ def _logprobs(model: nn.Module, batch: Batch) -> list[np.ndarray]:
     lost = functional.cross_entropy(
         logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
     )  # (batch * time,)
-    log_p = -lost.view_as(targets).double().cpu().numpy()  # (batch, time)
+    log_p = -lost.view_as(targets).cpu().double().numpy()  # (batch, time)
     counted = (targets != IGNORED).cpu().numpy()  # (batch, time)
     return [row[keep] for row, keep in zip(log_p, counted, strict=True)]
 

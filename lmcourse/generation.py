@@ -93,7 +93,7 @@ def sample(
     rng = np.random.default_rng(seed)
 
     def choose(logits: Tensor) -> Tensor:
-        log10_p = logits.double().log_softmax(-1).cpu().numpy() / np.log(10)
+        log10_p = logits.cpu().double().log_softmax(-1).numpy() / np.log(10)
         drawn = [rng.choice(len(row), p=shape(row)) for row in log10_p]
         return torch.tensor(drawn, device=logits.device)  # (batch,)
 
