@@ -135,7 +135,7 @@ def beam_search(
         raise ValueError(f"beams is {beams}: expected 1 or more")
     batch = len(prompt)
     logits, state = model(prompt, None)  # (batch, time, vocabulary)
-    step = logits[:, -1].double().log_softmax(-1)  # (batch, vocabulary)
+    step = _log_p(logits[:, -1])  # (batch, vocabulary)
     vocabulary = step.shape[-1]
     # Before the first step all beams are one: only the first may be continued.
     total = step.new_full((batch, beams), -math.inf)  # (batch, beams)
@@ -157,7 +157,7 @@ def beam_search(
         logits, state = model(
             token.view(-1, 1), state
         )  # (batch * beams, 1, vocabulary)
-        step = logits[:, -1].double().log_softmax(-1).view(batch, beams, -1)
+        step = _log_p(logits[:, -1]).view(batch, beams, -1)
         step = _only_end(step, complete, end)  # (batch, beams, vocabulary)
     return [
         _ranked(texts[row].tolist(), total[row].tolist(), end, length_penalty)
@@ -188,6 +188,12 @@ def _continue(
             if complete.all():
                 break
     return [_until(row, end) for row in text[:, prompt.shape[1] :].tolist()]
+
+
+def _log_p(logits: Tensor) -> Tensor:
+    """Return ln p in float64; in float32 on Apple's GPUs, which have no more."""
+    precision = torch.float32 if logits.device.type == "mps" else torch.float64
+    return logits.to(precision).log_softmax(-1)
 
 
 def _check(prompt: Tensor, max_tokens: int) -> None:
