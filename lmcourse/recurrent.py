@@ -6,7 +6,7 @@ that those of `torch.nn.RNN`, `LSTM` and `GRU` fit in.
 """
 
 import math
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,47 @@ Cell = Literal["rnn", "lstm", "gru"]
 _LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
-class RNNCell(nn.Module):
+class _Cell(nn.Module):
+    """What the three cells share: one table for x and one for h, side by side.
+
+    Args:
+        input_size: the size of x.
+        hidden_size: the size of h.
+    """
+
+    parts: int  # how many vectors of hidden_size each table returns
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.input = nn.Linear(input_size, self.parts * hidden_size)
+        self.hidden = nn.Linear(hidden_size, self.parts * hidden_size)
+
+    @classmethod
+    def of(cls, layer: nn.RNNBase) -> Self:
+        """Return a cell with a copy of the weights of PyTorch's layer of its kind.
+
+        Args:
+            layer: `torch.nn.RNN`, `LSTM` or `GRU`; of several layers the first counts.
+
+        Raises:
+            ValueError: the layer is of another kind.
+        """
+        size = layer.hidden_size
+        if len(layer.weight_hh_l0) != cls.parts * size:
+            raise ValueError(
+                f"{cls.__name__} cannot take the weights of {type(layer).__name__}: "
+                f"give nn.{cls.__name__.removesuffix('Cell')}"
+            )
+        cell = cls(layer.input_size, size).to(layer.weight_ih_l0)
+        with torch.no_grad():
+            cell.input.weight.copy_(layer.weight_ih_l0)
+            cell.input.bias.copy_(layer.bias_ih_l0)
+            cell.hidden.weight.copy_(layer.weight_hh_l0)
+            cell.hidden.bias.copy_(layer.bias_hh_l0)
+        return cell
+
+
+class RNNCell(_Cell):
     """h′ = tanh(W x + U h + b): one step of a simple network (Elman 1990).
 
     Args:
@@ -23,17 +63,14 @@ class RNNCell(nn.Module):
         hidden_size: the size of h.
     """
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__()
-        self.input = nn.Linear(input_size, hidden_size)
-        self.hidden = nn.Linear(hidden_size, hidden_size)
+    parts = 1
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
         """Return the next summary (batch, hidden_size) after x (batch, input_size)."""
         return torch.tanh(self.input(x) + self.hidden(h))  # (batch, hidden_size)
 
 
-class LSTMCell(nn.Module):
+class LSTMCell(_Cell):
     """A memory c with gates, added to rather than overwritten.
 
     Hochreiter and Schmidhuber 1997, “Long short-term memory”, with the forget gate of
@@ -44,10 +81,7 @@ class LSTMCell(nn.Module):
         hidden_size: the size of h and c.
     """
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__()
-        self.input = nn.Linear(input_size, 4 * hidden_size)
-        self.hidden = nn.Linear(hidden_size, 4 * hidden_size)
+    parts = 4
 
     def forward(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """Return the next (h, c), each (batch, hidden_size).
@@ -63,7 +97,7 @@ class LSTMCell(nn.Module):
         return show.sigmoid() * c.tanh(), c  # each (batch, hidden_size)
 
 
-class GRUCell(nn.Module):
+class GRUCell(_Cell):
     """Two gates and no second memory: old and new summary are mixed.
 
     Cho et al. 2014, “Learning phrase representations using RNN encoder-decoder”; the
@@ -74,10 +108,7 @@ class GRUCell(nn.Module):
         hidden_size: the size of h.
     """
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__()
-        self.input = nn.Linear(input_size, 3 * hidden_size)
-        self.hidden = nn.Linear(hidden_size, 3 * hidden_size)
+    parts = 3
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
         """Return the next summary (batch, hidden_size) after x (batch, input_size)."""

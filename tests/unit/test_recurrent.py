@@ -25,11 +25,7 @@ def test_a_cell_step_by_step_equals_pytorchs_layer_with_its_gradients(name):
     torch.manual_seed(0)
     kind, layer = CELLS[name]
     other = layer(INPUT, HIDDEN, batch_first=True, dtype=torch.float64)
-    ours = kind(INPUT, HIDDEN).double()
-    ours.input.load_state_dict({"weight": other.weight_ih_l0, "bias": other.bias_ih_l0})
-    ours.hidden.load_state_dict(
-        {"weight": other.weight_hh_l0, "bias": other.bias_hh_l0}
-    )
+    ours = kind.of(other)
     x = torch.randn(BATCH, TIME, INPUT, dtype=torch.float64, requires_grad=True)
     state = torch.randn(1 + (name == "lstm"), BATCH, HIDDEN, dtype=torch.float64)
 
@@ -51,6 +47,20 @@ def test_a_cell_step_by_step_equals_pytorchs_layer_with_its_gradients(name):
         strict=True,
     ):
         close(our_gradient, other_gradient)
+
+
+def test_a_cell_takes_no_weights_of_another_kind():
+    with pytest.raises(ValueError, match=r"LSTMCell cannot .* of GRU: give nn\.LSTM"):
+        LSTMCell.of(nn.GRU(INPUT, HIDDEN))
+
+
+def test_a_cell_changes_nothing_in_the_layer_that_it_is_made_of():
+    layer = nn.GRU(INPUT, HIDDEN)
+    before = layer.weight_hh_l0.detach().clone()
+    cell = GRUCell.of(layer)
+    with torch.no_grad():
+        cell.hidden.weight.zero_()
+    assert torch.equal(layer.weight_hh_l0, before)
 
 
 def _in_our_order(layer: nn.RNNBase) -> list[nn.Parameter]:
