@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from lmcourse import corpora
+from lmcourse.recurrent import RecurrentLM
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 BERT = ["pretraining", "sentiment", "entities", "craft"]
@@ -60,3 +62,16 @@ def test_settings_are_chosen_on_dev_alone(recipe):
     tried["films, grid, rate 0.00012, 4 epochs"]["dev"] = 0.9
     chosen = sentiment.seeds(tried)[0].arguments
     assert (chosen["learning_rate"], chosen["epochs"]) == (1.2e-4, 4)
+
+
+def test_a_word_is_predicted_from_so_many_words_before_it_and_no_more(recipe):
+    memory = recipe("recurrent_memory")
+    torch.manual_seed(0)
+    model = RecurrentLM(11, 8).eval()
+    text, places = torch.arange(40) % 11, torch.tensor([20, 33])
+    found = memory.read(model, text, places, 5)  # (places, vocabulary)
+    assert torch.allclose(found[0], model(text[None, 15:20])[0][0, -1], atol=1e-6)
+    earlier, inside = text.clone(), text.clone()
+    earlier[14] = earlier[27] = inside[15] = inside[28] = 0
+    assert torch.equal(memory.read(model, earlier, places, 5), found)
+    assert (memory.read(model, inside, places, 5) != found).any(-1).all()
