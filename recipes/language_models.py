@@ -3,7 +3,8 @@
     make long NAME=language_models ARGS="--data war_and_peace --model lstm --seed 1"
 
 One run is one model, one text and one seed. It can be stopped and goes on when it is
-called again. Settings were chosen on the dev part; the test part is read once, at the
+called again. The Transformer's settings for War and Peace were chosen among three on
+its dev part; the others were fixed beforehand. A run reads the test part once, at its
 end. `data/results/language_models.json` then holds the learning curve, over seconds of
 training alone, and both perplexities: of sentences read one by one, which is what an
 n-gram model sees, and of the running text, where a network remembers across sentences.
@@ -39,7 +40,7 @@ CONTEXT = 64  # tokens read at least before each one, where the text is read as 
 
 @dataclass(frozen=True)
 class Settings:
-    """What was chosen on the dev part.
+    """How a model is built and trained.
 
     Attributes:
         reads: "text": training reads across sentences; "sentences": each by itself.
