@@ -70,10 +70,10 @@ def rnn_step(answer: Any) -> None:
             inside
         ),
         "The bias `b` is missing.": torch.tanh(W @ x + U @ h),
-        "The old summary `h` has no part in yours: a network that forgets everything "
+        "The old state `h` has no part in yours: a network that forgets everything "
         "at every step. Add `U @ h`.": torch.tanh(W @ x + b),
         "Your step does not read `x`: add `W @ x`.": torch.tanh(U @ h + b),
-        "`W` reads the input and `U` the old summary; yours are swapped.": (
+        "`W` reads the input and `U` the old state; yours are swapped.": (
             torch.tanh(U @ x + W @ h + b)
         ),
         "`x @ W` multiplies by the columns of `W`: put the matrix first, `W @ x`, and "
@@ -81,7 +81,7 @@ def rnn_step(answer: Any) -> None:
         "You squeeze with a sigmoid, into 0 … 1; the equation has tanh, −1 … 1.": (
             torch.sigmoid(inside)
         ),
-        "`tanh` goes around the whole sum: yours adds to the old summary, so that h "
+        "`tanh` goes around the whole sum: yours adds to the old state, so that h "
         "can grow without end.": h + torch.tanh(W @ x + b),
         "The bias goes inside `tanh`, with everything else.": (
             torch.tanh(W @ x + U @ h) + b
@@ -183,7 +183,7 @@ def scalar_bptt(answer: Any) -> None:
         "u.": distorted(back="1"),
         "On the way back you multiply by `w`. From h_t to h_(t−1) leads `u`; w leads "
         "to x.": distorted(back="w"),
-        "u multiplies the summary *before* the step: h_(t−1), not h_t.": (
+        "u multiplies the state *before* the step: h_(t−1), not h_t.": (
             distorted(read="after")
         ),
     }
@@ -358,6 +358,11 @@ def text_batch(answer: Any) -> None:
         f"({len(text)} − 1) // {rows} of them.",
     )
     expect(
+        not reads([cut(0).T, cut(1).T]),
+        "Your rows stand as columns: turn the table, so that each line is a part of "
+        "the text.",
+    )
+    expect(
         reads([cut(0), cut(1)]),
         f"For a text of 100, 101, …, {99 + len(text)} and {rows} rows, batch 0 begins "
         f"with {cut(0)[0].tolist()} and line 2 with {cut(0)[1].tolist()}; yours with "
@@ -380,12 +385,18 @@ def text_batch(answer: Any) -> None:
     )
     inputs, targets = _pair(call(answer, text, rows, time, last), asked)
     expect(
-        inputs.shape == targets.shape and np.array_equal(inputs, cut(last)),
+        np.array_equal(inputs, cut(last)),
         f"Right, except at the end: a row holds {length} tokens, so batch {last} has "
         f"{length - last * time} columns; yours has the shape {inputs.shape}. It must "
         "not run into the next row.",
     )
     expect(
+        targets.shape == inputs.shape,
+        f"The inputs are right, but in the last batch, number {last}, a row's last "
+        "token has no target: take the token that follows it in the text.",
+    )
+    expect(
         np.array_equal(targets, inputs + 1),
-        f"Right, except for the targets of the last batch, number {last}.",
+        f"Right, except for the targets of the last batch, number {last}: the target "
+        "of every input is the token after it in the text, at the end of a row, too.",
     )

@@ -116,6 +116,18 @@ def last_targets_repeated(text, rows, time, number):
     return inputs, targets if targets.shape[1] == time else inputs
 
 
+def last_target_missing(text, rows, time, number):
+    inputs, _ = batch()(text, rows, time, number)
+    length = (len(text) - 1) // rows
+    start = number * time + 1
+    return inputs, text[: rows * length].view(rows, length)[:, start : start + time]
+
+
+def turned(text, rows, time, number):
+    inputs, targets = batch()(text, rows, time, number)
+    return inputs.T, targets.T
+
+
 def whole_windows(text, rows, time, number):
     length = (len(text) - 1) // rows
     places = torch.arange(rows)[:, None] * length + torch.arange(time + 1)
@@ -212,6 +224,8 @@ WRONG = {
         ("cyclic", targets_from_the_next_column, "end of a line"),
         ("into the next row", runs_over, "except at the end"),
         ("last targets", last_targets_repeated, "targets of the last batch"),
+        ("last target missing", last_target_missing, "has no target: take"),
+        ("turned", turned, "stand as columns"),
         ("one too many", whole_windows, "one token too many"),
         ("one line", one_line, "a line for each"),
         ("inputs alone", lambda text, rows, time, number: text, "A pair"),
