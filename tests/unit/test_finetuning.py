@@ -368,5 +368,5 @@ def test_accelerate_launch_on_two_processes_learns_what_one_learns(
         found.append(json.loads(result.read_text()))
     one, two = found
     assert (one["processes"], two["processes"]) == (1, 2)
-    assert np.allclose(one["curve"], two["curve"], atol=1e-8)
+    assert np.allclose(one["curve"], two["curve"], rtol=0, atol=1e-6)
     assert one["curve"][-1][1] < one["curve"][0][1]
