@@ -152,6 +152,10 @@ def entity_averages(answer: Any) -> None:
         "counts the same.",
     )
     expect(
+        near(micro, macro) or not np.allclose(found, (micro, macro), atol=5e-3),
+        "These are rounded: return both as they are.",
+    )
+    expect(
         near(micro, macro),
         f"For {table} it should be ({micro:.3f}, {macro:.3f}), and yours is "
         f"({found[0]:.3f}, {found[1]:.3f}).",
@@ -226,6 +230,11 @@ def align_labels(answer: Any) -> None:
         found != [-100 if mark == 0 else mark for mark in right],
         "The label 0 became −100: `0` is a label like any other. Is there an `or`, or "
         "an `if label`?",
+    )
+    expect(
+        found != [-100, -100, -100, 0, 3, -100, -100, -100],
+        "The first word, number 0, has lost its label: is there a `not word`? It is "
+        "true for 0 as well as for `None`; ask `word is None`.",
     )
     expect(
         found == right,

@@ -137,6 +137,11 @@ def begins_at_zero(word_ids, labels):
     return [-100, *marks[1:]] if word_ids[0] == 0 else marks
 
 
+def zero_is_no_word(word_ids, labels):
+    marks = zip(word_ids, right_alignment(word_ids, labels), strict=True)
+    return [mark if word else -100 for word, mark in marks]
+
+
 def no_specials(word_ids, labels):
     marks = zip(word_ids, right_alignment(word_ids, labels), strict=True)
     return [mark for word, mark in marks if word is not None]
@@ -188,6 +193,7 @@ WRONG = {
         ("precision", precision_only, "only precision"),
         ("micro twice", lambda t: [averages(t)[0]] * 2, "Both are the micro"),
         ("half", lambda t: [x / 2 for x in averages(t)], "factor of 2"),
+        ("rounded", lambda t: [round(x, 3) for x in averages(t)], "are rounded"),
         ("of the means", mean_of_both, "mean precision"),
         ("weighted", weighted, "weighted"),
         ("divides by zero", divides, "nothing to divide by"),
@@ -203,6 +209,7 @@ WRONG = {
         ("zero is lost", zero_is_lost, "like any other"),
         ("compares labels", compares_labels, "same label"),
         ("before is 0", begins_at_zero, "not even word 0"),
+        ("word 0 is none", zero_is_no_word, "`word is None`"),
         ("no specials", no_specials, "special tokens are missing"),
         ("labels of words", lambda ids, labels: labels, "each *word*"),
         ("nothing asked", lambda ids, labels: [-100] * len(ids), "it should be"),
