@@ -13,9 +13,9 @@ def partners(score, count=set, choose=max, give=lambda character: character):
             both.update((w, c) for w in count(english) for c in count(chinese))
         found = {}
         for word in words:
-            scores = {
+            scores = {  # sorted: which of two equals wins must not be luck
                 c: score(n, words[w], characters[c])
-                for (w, c), n in both.items()
+                for (w, c), n in sorted(both.items(), reverse=True)
                 if w == word
             }
             found[word] = give(choose(scores, key=scores.get))
