@@ -6,21 +6,9 @@ from typing import Any
 import numpy as np
 
 from . import Hint, call, exercise, expect, kind
+from .answers import numbers
 
 NOTEBOOK = "16_finetuning_craft"
-
-
-def _numbers(value: Any, count: int, asked: str) -> list[float]:
-    """Return `count` finite numbers, or raise a hint that says what was asked for."""
-    try:
-        if isinstance(value, str | bytes | dict):
-            raise TypeError
-        found = [float(number) for number in value]
-    except (TypeError, ValueError) as error:
-        raise Hint(f"{asked} are asked for, and this is {kind(value)}.") from error
-    expect(len(found) == count, f"{asked} are asked for, and these are {len(found)}.")
-    expect(all(map(math.isfinite, found)), f"One of {found} is not a number.")
-    return found
 
 
 def _tensor(value: Any, shape: tuple[int, ...]) -> Any:
@@ -49,13 +37,13 @@ def _mixed(counts: list[tuple[int, int, int]]) -> tuple[list[int], list[int]]:
 
 @exercise("paired-gain", title="A gain and its interval", notebook=NOTEBOOK)
 def paired_gain(answer: Any) -> None:
-    asked = "Three numbers (the gain and the two ends)"
+    asked = "Three numbers (the gain and the two ends) are"
     new, old = _mixed([(1, 1, 1216), (1, 0, 96), (0, 1, 64), (0, 0, 224)])
     n, share = len(new), 0.1  # of texts on which the two disagree
     gain = 100 * (96 - 64) / n
     error = 100 * math.sqrt((share - (gain / 100) ** 2) / n)
     apart = 100 * math.sqrt(sum(np.var(flags) for flags in (new, old)) / n)
-    found, low, high = _numbers(call(answer, new, old), 3, asked)
+    found, low, high = numbers(call(answer, new, old), 3, asked)
     half = (high - low) / 2
 
     def wide(times: float, of: float = error) -> bool:
@@ -113,7 +101,9 @@ def paired_gain(answer: Any) -> None:
 @exercise("global-batch", title="How many steps?", notebook=NOTEBOOK)
 def global_batch(answer: Any) -> None:
     def ask(*given: int) -> tuple[float, float]:
-        batch, steps = _numbers(call(answer, *given), 2, "Two integers (batch, steps)")
+        batch, steps = numbers(
+            call(answer, *given), 2, "Two integers (batch, steps) are"
+        )
         return batch, steps
 
     batch, steps = ask(1000, 16, 2, 4)
@@ -323,7 +313,7 @@ def defended_statement(answer: Any) -> None:
     def ask(new: np.ndarray, old: np.ndarray, tried: int) -> tuple[list[float], str]:
         returned = call(answer, new, old, tried)
         try:
-            *numbers, word = returned
+            *values, word = returned
         except (TypeError, ValueError) as error:
             raise Hint(
                 "A tuple of gain, low, high and verdict is asked for, and this is "
@@ -333,7 +323,7 @@ def defended_statement(answer: Any) -> None:
             isinstance(word, str),
             "The last of the four is a word: “better”, “worse” or “cannot tell”.",
         )
-        return _numbers(numbers, 3, "Three numbers and a word"), word.strip().lower()
+        return numbers(values, 3, "Three numbers and a word are"), word.strip().lower()
 
     new, old = _flags(gain=10, noise=6)
     difference = new.mean(0) - old.mean(0)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from . import Hint, call, exercise, expect, kind
+from .answers import numbers
 
 NOTEBOOK = "15_finetuning_ner"
 Triples = set[tuple[str, int, int]]
@@ -95,22 +96,10 @@ def entity_averages(answer: Any) -> None:
     macro = sum(parts) / 3
 
     def ask(table: dict[str, tuple[int, int, int]]) -> tuple[float, float]:
-        value = call(answer, table)
-        try:
-            if isinstance(value, str | bytes | dict):
-                raise TypeError
-            numbers = [float(number) for number in value]
-        except (TypeError, ValueError) as error:
-            raise Hint(
-                f"Two numbers are asked for, micro and macro, and this is "
-                f"{kind(value)}."
-            ) from error
-        expect(
-            len(numbers) == 2,
-            f"Two numbers are asked for, micro and macro, and these are "
-            f"{len(numbers)}.",
+        micro, macro = numbers(
+            call(answer, table), 2, "Two numbers, micro and macro, are"
         )
-        return numbers[0], numbers[1]
+        return micro, macro
 
     found = ask(table)
 

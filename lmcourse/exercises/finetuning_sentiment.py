@@ -7,27 +7,16 @@ from typing import Any
 import numpy as np
 
 from . import Hint, call, exercise, expect, kind
+from .answers import numbers
 
 NOTEBOOK = "14_finetuning_sentiment"
-
-
-def _numbers(value: Any, count: int, asked: str) -> list[float]:
-    """Return `count` numbers, or raise a hint that says what was asked for."""
-    try:
-        if isinstance(value, str | bytes | dict):
-            raise TypeError
-        found = [float(number) for number in value]
-    except (TypeError, ValueError) as error:
-        raise Hint(f"{asked} is asked for, and this is {kind(value)}.") from error
-    expect(len(found) == count, f"{asked} is asked for, and these are {len(found)}.")
-    return found
 
 
 @exercise("confusion-scores", title="Scores from a confusion matrix", notebook=NOTEBOOK)
 def confusion_scores(answer: Any) -> None:
     table = np.array([[50, 10], [20, 40]])
-    asked = "A tuple of precision, recall and F1"
-    found = _numbers(call(answer, table), 3, asked)
+    asked = "A tuple of precision, recall and F1 is"
+    found = numbers(call(answer, table), 3, asked)
     precision, recall, f1 = 40 / 50, 40 / 60, 8 / 11
 
     def near(*values: float) -> bool:
@@ -69,7 +58,7 @@ def confusion_scores(answer: Any) -> None:
     nothing = np.array([[9, 0], [3, 0]])
     try:
         with np.errstate(all="ignore"):
-            found = _numbers(call(answer, nothing), 3, asked)
+            found = numbers(call(answer, nothing), 3, asked)
     except Hint as hint:
         raise Hint(
             "A model that never says “positive” has nothing to divide by: give 0 "
@@ -85,7 +74,7 @@ def confusion_scores(answer: Any) -> None:
 def early_stopping(answer: Any) -> None:
     def ask(errors: list[float], patience: int) -> tuple[float, float]:
         found = call(answer, errors, patience)
-        best, last = _numbers(found, 2, "A tuple of two positions, best and last,")
+        best, last = numbers(found, 2, "A tuple of two positions, best and last, is")
         return best, last
 
     errors = [0.30, 0.25, 0.27, 0.24, 0.26, 0.28, 0.23]
@@ -324,10 +313,10 @@ def loop(answer: Any) -> None:
     )
     if isinstance(found, torch.Tensor):
         found = found.detach().tolist()
-    given = _numbers(
+    given = numbers(
         [found] if isinstance(found, float) else found,
         len(batches),
-        f"A list of {len(batches)} losses, one for each batch,",
+        f"A list of {len(batches)} losses, one for each batch, is",
     )
     expect(
         all(
