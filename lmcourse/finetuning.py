@@ -234,21 +234,29 @@ def label_words(
     tokenizer: "Tokenizer",
     longest: int = 128,
     joined: bool = False,
+    legal: bool = False,
 ) -> list[list[str]]:
     """Return the likeliest label of each word, by the names in `model.config.labels`.
 
     Args:
         model: a `bert.ForTokens`.
         words, tokenizer, longest, joined: as in `word_examples`.
+        legal: whether the labels are BIO tags of which the likeliest row is wanted that
+            has no ``I-`` without a beginning, see `best_tags`.
     """
     nothing = [[0] * len(some) for some in words]
     examples = word_examples(words, nothing, tokenizer, longest, joined)
-    names = iter(
-        model.config.labels[number]
-        for logits in predict(model, examples)
-        for number in logits.argmax(-1)
-    )
-    return [[next(names) for _ in some] for some in words]
+    logits = iter(row for rows in predict(model, examples) for row in rows)
+    names = model.config.labels
+    found = []
+    for some in words:
+        scores = np.array([next(logits) for _ in some]).reshape(-1, len(names))
+        found.append(
+            best_tags(scores, names)
+            if legal
+            else [names[number] for number in scores.argmax(-1)]
+        )
+    return found
 
 
 # ------------------------------------------------------------ losses
@@ -400,6 +408,40 @@ def spans(tags: Sequence[str]) -> set[Span]:
         if tag.startswith("B-"):
             start = place
     return found
+
+
+def follows(before: str, after: str) -> bool:
+    """Return whether one BIO tag may stand right behind another.
+
+    >>> follows("B-PER", "I-PER"), follows("O", "I-PER"), follows("B-LOC", "I-PER")
+    (True, False, False)
+    """
+    return not after.startswith("I-") or before in (f"B-{after[2:]}", after)
+
+
+def best_tags(scores: np.ndarray, names: Sequence[str]) -> list[str]:
+    """Return the legal BIO tags of a sentence with the highest sum of scores.
+
+    The Viterbi (1967) algorithm: the best row that ends in a given tag is the best row
+    that ends in some tag one word earlier, and that tag.
+
+    Args:
+        scores: (words, tags), logits or log-probabilities.
+        names: of the tags, ``O`` among them.
+    """
+    allowed = [[follows(before, after) for after in names] for before in names]
+    step = np.where(allowed, 0.0, -np.inf)  # (before, after)
+    total = np.where([name == "O" for name in names], 0.0, -np.inf)  # before all words
+    origins = []
+    for row in scores:
+        paths = total[:, None] + step  # (before, after)
+        origins.append(paths.argmax(0))
+        total = paths.max(0) + row
+    number, path = int(total.argmax()), []
+    for origin in reversed(origins):
+        path.append(names[number])
+        number = int(origin[number])
+    return path[::-1]
 
 
 class Scores(NamedTuple):

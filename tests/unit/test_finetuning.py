@@ -6,7 +6,7 @@ import random
 import socket
 import subprocess
 import sys
-from itertools import chain
+from itertools import chain, pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +24,13 @@ from lmcourse.finetuning import (
     adversarial,
     batch_of,
     batches,
+    best_tags,
     bootstrap,
     class_weights,
     entity_counts,
     entity_kinds,
     entity_scores,
+    follows,
     freeze,
     interval,
     label_loss,
@@ -143,6 +145,41 @@ def test_words_get_the_likeliest_label(chinese):
 
 
 # ---------------------------------------------------------------- batches
+
+
+def test_the_best_tags_are_the_best_of_all_legal_ones():
+    random = np.random.default_rng(1)
+    names = tag_names(("PER", "LOC"))
+    for words in (1, 2, 4):
+        rows = [
+            row
+            for row in product(range(len(names)), repeat=words)
+            if all(
+                follows(names[a], names[b])
+                for a, b in pairwise((names.index("O"), *row))
+            )
+        ]
+        for _ in range(20):
+            scores = random.normal(size=(words, len(names)))
+            best = max(rows, key=lambda row: scores[range(words), row].sum())
+            assert best_tags(scores, names) == [names[number] for number in best]
+    assert best_tags(np.zeros((0, len(names))), names) == []
+
+
+def test_legal_labels_differ_only_where_the_likeliest_are_not_possible(chinese):
+    names = tag_names(("PER",))
+    model = new_model(ForTokens, labels=names)
+    sentences = [[*"我们学习语言模型"], [], [*"中国"] * 30]
+    likeliest, legal = (
+        label_words(model, sentences, chinese, longest=20, joined=True, legal=choice)
+        for choice in (False, True)
+    )
+    for plain, mended in zip(likeliest, legal, strict=True):
+        assert len(plain) == len(mended)
+        possible = [follows(a, b) for a, b in pairwise(["O", *plain])]
+        assert (plain == mended) == all(possible)
+        assert all(follows(a, b) for a, b in pairwise(["O", *mended]))
+    assert likeliest != legal  # or nothing was tried
 
 
 def test_an_epoch_holds_every_example_once_and_padding_is_never_scored():
