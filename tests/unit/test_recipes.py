@@ -43,11 +43,11 @@ def test_pretraining_reads_nothing_that_is_held_out(recipe):
 @pytest.mark.parametrize("name", BERT)
 def test_every_run_has_a_key_of_its_own(recipe, name):
     module = recipe(name)
-    stages = (
-        [module.grid, module.seeds, module.reviews, module.baselines]
-        if name == "sentiment"
-        else [module.runs]
-    )
+    stages = {
+        "sentiment": ["grid", "seeds", "reviews", "baselines"],
+        "entities": ["tries", "seeds"],
+    }
+    stages = [getattr(module, stage) for stage in stages.get(name, ["runs"])]
     runs = [run for stage in stages for run in stage({})]
     assert len({run.key for run in runs}) == len(runs) > 6
     for run in runs:
@@ -62,6 +62,12 @@ def test_settings_are_chosen_on_dev_alone(recipe):
     tried["films, grid, rate 0.00012, 4 epochs"]["dev"] = 0.9
     chosen = sentiment.seeds(tried)[0].arguments
     assert (chosen["learning_rate"], chosen["epochs"]) == (1.2e-4, 4)
+    entities = recipe("entities")
+    tried = {run.key: {"dev": 0.5, "test": 0.5} for run in entities.tries({})}
+    tried["newspaper, random, rate 0.0006, seed 1"] = {"dev": 0.6, "test": 0.4}
+    keys = [run.key for run in entities.seeds(tried)]
+    assert "newspaper, random, rate 0.0006, seed 2" in keys
+    assert "newspaper, our BERT, rate 0.0003, seed 3" in keys
 
 
 def test_a_word_is_predicted_from_so_many_words_before_it_and_no_more(recipe):
