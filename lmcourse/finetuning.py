@@ -310,8 +310,8 @@ def adversarial(loss: Loss, embedding: nn.Module, epsilon: float = 1.0) -> Loss:
 
     The mean of the loss as it is and of the loss after each text's word vectors moved
     by `epsilon` along its gradient (Miyato, Dai and Goodfellow 2017, “Adversarial
-    training methods for semi-supervised text classification”: FGM). It costs more
-    than twice the time.
+    training methods for semi-supervised text classification”; known as FGM). It
+    costs more than twice the time.
 
     Args:
         loss: any loss for `training.train`.
@@ -370,7 +370,8 @@ def layer_rates(num_layers: int, decay: float) -> Callable[[str], float]:
     """Return a `scale` for `training.train`: each layer learns slower than the next.
 
     The head has factor 1, the last layer `decay`, the one below `decay`², and so on
-    (Howard and Ruder 2018, 3.2; Sun et al. 2019, “How to fine-tune BERT”).
+    (Howard and Ruder 2018, 3.2; Sun et al. 2019, “How to fine-tune BERT for text
+    classification?”).
 
     Raises:
         ValueError: `decay` is not above 0 and at most 1.

@@ -3,7 +3,7 @@
 A sub-word model knows a limited number of strings, its vocabulary, and cuts every word
 into some of them. Byte pair encoding (Sennrich, Haddow and Birch 2016) replays merges
 in the order in which they were learned; WordPiece (Schuster and Nakajima 2012; Wu et
-al. 2016) takes the longest string that fits, again and again.
+al. 2016), as BERT cuts with it, takes the longest string that fits, again and again.
 
 >>> bpe = BPE.train({"low_": 5, "lower_": 2, "newest_": 6, "widest_": 3}, merges=10)
 >>> bpe.cut("lowest_")
@@ -289,7 +289,7 @@ def byte_letters() -> list[str]:
 
 
 class WordPiece(_Cutter):
-    """WordPiece: the longest token that fits, from left to right (Wu et al. 2016).
+    """WordPiece, as in BERT: the longest token that fits, from left to right.
 
     A piece that does not begin its word is written with ``##``. A word with a part
     that no token fits becomes `unknown` as a whole.
