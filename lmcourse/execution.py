@@ -20,8 +20,9 @@ import nbformat
 from nbformat import NotebookNode
 
 from .claims import CLAIMS_MIME, Mark, marks
-from .exercises import CHECK_MIME
+from .exercises import CHECK_MIME, exercises
 from .explore import FRAMES_MIME, WIDGET_MIME
+from .syllabus import notebooks
 
 PACKAGE = Path(__file__).parent
 ROOT = PACKAGE.parent
@@ -159,8 +160,9 @@ def source_hash(notebook: NotebookNode) -> str:
     """A hash of what made a notebook's outputs.
 
     That is its cells, the modules of `lmcourse` that they import, directly or not, and
-    the stored results that they load. The Colab cell does nothing here, so it is left
-    out, and a new repository address needs no new run.
+    the stored results that they load; for the map of the course and the reader's
+    progress, also the list of notebooks and exercises. The Colab cell does nothing
+    here, so it is left out, and a new repository address needs no new run.
     """
     cells = [
         cell.source
@@ -174,6 +176,9 @@ def source_hash(notebook: NotebookNode) -> str:
         digest.update(path.read_bytes())
     for name in re.findall(r'results\.load\("(\w+)"\)', code):
         digest.update((RESULTS / f"{name}.json").read_bytes())
+    if "show_map()" in code or "progress()" in code:
+        listed = [(found.title, found.notebook) for found in exercises().values()]
+        digest.update(repr([*notebooks().values(), *listed]).encode())
     return digest.hexdigest()[:16]
 
 

@@ -89,6 +89,21 @@ def test_hash_follows_code_and_modules_but_not_prose():
     assert {"course_map.py", "syllabus.py", "figures.py"} <= {p.name for p in indirect}
 
 
+def test_a_new_notebook_or_exercise_makes_the_map_and_the_progress_old(monkeypatch):
+    shown = [
+        new_notebook(cells=[new_code_cell(f"{x}()")]) for x in ("progress", "show_map")
+    ]
+    other = new_notebook(cells=[new_code_cell("x = 1")])
+    before = [execution.source_hash(notebook) for notebook in (*shown, other)]
+    for name in ("notebooks", "exercises"):
+        fewer = dict([*getattr(execution, name)().items()][1:])
+        with monkeypatch.context() as changed:
+            changed.setattr(execution, name, lambda fewer=fewer: fewer)
+            after = [execution.source_hash(notebook) for notebook in (*shown, other)]
+        changes = [a != b for a, b in zip(before, after, strict=True)]
+        assert changes == [True, True, False]
+
+
 def executed_notebook(tmp_path, *sources):
     notebook = new_notebook(
         cells=[new_code_cell(source) for source in sources],
