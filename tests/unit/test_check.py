@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -89,6 +90,14 @@ def test_endless_answers_are_stopped(answer, monkeypatch):
     result = judge(DOUBLE, answer)
     assert result.status == "wrong"
     assert "never ends" in result.hint
+
+
+def test_waiting_is_not_computing_but_has_an_end(monkeypatch):
+    monkeypatch.setattr(exercises, "TIME_LIMIT", 0.1)
+    slow = judge(DOUBLE, lambda n: time.sleep(1.3) or 2 * n)
+    monkeypatch.setattr(exercises, "PATIENCE", 1.0)
+    stuck = judge(DOUBLE, lambda n: time.sleep(30) or 2 * n)
+    assert (slow.status, stuck.status) == ("right", "wrong")
 
 
 def test_outside_the_main_thread_answers_are_judged_too():
