@@ -164,12 +164,15 @@ def causal_weights(answer: Any) -> None:
             ),
             "You hide the diagonal from all but the first word. Each may look at "
             "itself.": lambda: torch.cat([torch.eye(time)[:1], strict[1:]]),
+            "These are the logarithms of the weights: return the weights themselves.": (
+                lambda: masked(allowed).log_softmax(-1)
+            ),
         },
     )
     ahead = float(value[~allowed].abs().max())
     expect(
         ahead < 1e-6,
-        f"Somebody looks ahead: above the diagonal there is a weight of {ahead:.3f}.",
+        f"Somebody looks ahead: above the diagonal there is a weight of {ahead:.2g}.",
     )
     worst = float((value.sum(-1) - 1).abs().max())
     expect(worst < 1e-4, f"Each row sums to 1; one of yours is {worst:.3f} away.")
@@ -180,6 +183,11 @@ def causal_weights(answer: Any) -> None:
         f"of the scores that are left: row 2 should be "
         f"{right[1].numpy().round(3).tolist()}, and yours is "
         f"{value[1].numpy().round(3).tolist()}. (The scores are divided already.)",
+    )
+    few = _tensor(call(answer, scores[:3, :3].clone()), "A square tensor of weights")
+    expect(
+        _close(few, right[:3, :3]),
+        f"Right for {time} words, and not for 3: is a number fixed?",
     )
 
 
@@ -231,6 +239,11 @@ def split_heads(answer: Any) -> None:
         "The shape is right, and the numbers stand in the wrong places. Number the "
         "entries of `x` with `torch.arange`: `result[0, 1, 0]` should be "
         f"{right[0, 1, 0].tolist()}, and yours is {value[0, 1, 0].tolist()}.",
+    )
+    more = _tensor(call(answer, x, num_heads + 1), "A tensor")
+    expect(
+        _close(more, x.view(batch, time, num_heads + 1, -1).transpose(1, 2)),
+        f"Right for {num_heads} heads, and not for {num_heads + 1}: is a number fixed?",
     )
 
 
@@ -309,6 +322,10 @@ def causal_self_attention(answer: Any) -> None:
             "entries: divide by the root of that.": like(divisor=math.sqrt(width)),
             "You divide by the size of a head, not by its root.": like(divisor=size),
             "The scores are not divided by √head_size.": like(divisor=1.0),
+            "You divide by √time. Long queries make scores large, not many words: "
+            "divide by the root of a head's size.": like(divisor=math.sqrt(time)),
+            "You divide by √num_heads: divide by the root of a head's size, `width / "
+            "num_heads`.": like(divisor=math.sqrt(num_heads)),
             "There is one head only: `num_heads` is not used.": (
                 lambda: _multi_head(x, maps, 1)
             ),
@@ -344,6 +361,12 @@ def causal_self_attention(answer: Any) -> None:
         _close(shorter, value[:3]) or _close(value, right),
         "When the last words are cut off, the first results change: somebody looks "
         "ahead.",
+    )
+    expect(
+        _close(value, right) or not _close(value[:1], right[:1]),
+        "The first word, which can look at itself alone, is right, and a later one is "
+        "not: the *weights* are wrong. They are the softmax of `query @ key.mT / "
+        "√head_size`, with −∞ for the future.",
     )
     expect(
         _close(value, right),

@@ -38,7 +38,7 @@ def layer_norm(answer: Any) -> None:
 
     generator = torch.Generator().manual_seed(3)
     x = 2 * torch.randn(4, 3, 6, generator=generator) + 1  # (batch, time, width)
-    x[0, 1] = 7 + 0.002 * x[0, 1]  # almost constant: here the small number counts
+    x[0, 1] = 0.25 + 0.002 * x[0, 1]  # almost constant: here the small number counts
     gain, bias = torch.rand(2, 6, generator=generator) + 0.5
     value = _array(call(answer, x, gain, bias), tuple(x.shape))
 
@@ -336,4 +336,11 @@ def top_p_filter(answer: Any) -> None:
         kept == due,
         f"Right for five words and p = 0.7. With forty words and p = 0.9 there should "
         f"be {due} left, and yours leaves {kept}: is a number fixed?",
+    )
+    halves = np.array([0.5, 0.25, 0.125, 0.125])
+    two = _array(call(answer, halves, 0.75), halves.shape)
+    expect(
+        np.allclose(two, [2 / 3, 1 / 3, 0, 0], rtol=1e-3),
+        f"For {halves.tolist()} and p = 0.75 two words are enough: together they reach "
+        "p exactly, and a third is not needed.",
     )

@@ -102,6 +102,14 @@ def step_away_from_predictions(table, before, after, rate):
     return table - rate * gradient / len(before)
 
 
+def step_by_entry(table, before, after, rate):
+    return table - rate * mean_gradient(table, before, after, total=table.numel())
+
+
+def step_backwards(table, before, after, rate):
+    return table - rate * mean_gradient(table, after, before)
+
+
 def windows(first=None, last=1, cut=None):
     def context_windows(tokens, length):
         marks = length if first is None else first
@@ -193,7 +201,9 @@ WRONG = {
         ("p alone", step_away_from_predictions, "not what happened"),
         ("nothing", lambda table, *_: table, "nothing was learned"),
         ("a row", lambda table, *_: table[0], "shape (3,)"),
-        ("another table", lambda table, *_: table + 7, "first row should be"),
+        ("another table", lambda table, *_: table + 7, "`table[0]` should become"),
+        ("mean over the entries", step_by_entry, "`table[0]` should become"),
+        ("before and after exchanged", step_backwards, "`table[1]` should become"),
     ],
     "context-windows": [
         ("no end", windows(last=0), "end is not predicted"),

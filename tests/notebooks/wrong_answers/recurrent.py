@@ -44,6 +44,24 @@ def first_step_left_out(w, u, x, y, h):
     return dw, du
 
 
+def nudged(step):
+    """Not back-propagation: the loss a little above and below, by differences."""
+
+    def loss(w, u, x, y, h):
+        total = 0.0
+        for now, target in zip(x, y, strict=True):
+            h = math.tanh(w * now + u * h)
+            total += (h - target) ** 2 / 2
+        return total
+
+    def scalar_bptt(w, u, *rest):
+        dw = loss(w + step, u, *rest) - loss(w - step, u, *rest)
+        du = loss(w, u + step, *rest) - loss(w, u - step, *rest)
+        return dw / (2 * step), du / (2 * step)
+
+    return scalar_bptt
+
+
 def lstm(
     gate=torch.sigmoid,
     content=torch.tanh,
@@ -94,7 +112,7 @@ def neighbouring_windows(text, rows, time, number):
     return inputs, inputs + 1
 
 
-def every_fourth(text, rows, time, number):
+def every_third(text, rows, time, number):
     table = text[: len(text) // rows * rows].view(-1, rows).T
     inputs = table[:, number * time : (number + 1) * time]
     return inputs, inputs + 1
@@ -137,6 +155,19 @@ def whole_windows(text, rows, time, number):
 def one_line(text, rows, time, number):
     part = text[number * time : (number + 1) * time + 1]
     return part[:-1], part[1:]
+
+
+def sizes_exchanged(text, rows, time, number):
+    return batch()(text, time, rows, number)
+
+
+def columns_by_rows(text, rows, time, number):
+    length = (len(text) - 1) // rows
+    columns = slice(number * rows, (number + 1) * rows)
+    return [
+        text[start : rows * length + start].view(rows, length)[:, columns]
+        for start in (0, 1)
+    ]
 
 
 def tanh_of(inside):
@@ -188,6 +219,7 @@ WRONG = {
         ("w for u", bptt(back="w"), "multiply by `w`"),
         ("h after the step", bptt(read="after"), "*before* the step"),
         ("a step too few", first_step_left_out, "it should be"),
+        ("too large a nudge", nudged(0.1), "it should be"),
         ("du alone", bptt(give=lambda w, u: u), "this is a float"),
         ("three", bptt(give=lambda w, u: (w, u, 0.0)), "3 parts"),
         ("lists", bptt(give=lambda w, u: ([w, w], [u, u])), "one number"),
@@ -209,7 +241,8 @@ WRONG = {
         ("overwritten", lstm(memory=lambda w, k, n, c: w * n), "is overwritten"),
         ("as a GRU", lstm(memory=lambda w, k, n, c: k * c + (1 - k) * n), "as a GRU"),
         ("never forgets", lstm(memory=lambda w, k, n, c: c + w * n), "kept whole"),
-        ("twice", lstm(memory=lambda w, k, n, c: 2 * (k * c + w * n)), "first entry"),
+        ("twice", lstm(memory=lambda w, k, n, c: 2 * (k * c + w * n)), "`h["),
+        ("c squeezed, too", lstm(give=lambda h, c: (h, torch.tanh(c))), "`c["),
         ("h alone", lstm(give=lambda h, c: h), "A pair, (h, c)"),
         ("sums", lstm(give=lambda h, c: (h.sum(), c.sum())), "the shape"),
     ],
@@ -219,7 +252,10 @@ WRONG = {
         ("windows", neighbouring_windows, "neighbours within one batch"),
         ("same batch", batch(use_number=False), "are the same"),
         ("step of one", batch(step=1), "one token after"),
-        ("columns", every_fourth, "4 apart"),
+        ("step of time + 1", batch(step=5), "batch 1 begins with"),
+        ("rows and time exchanged", sizes_exchanged, "yours have (4, 3)"),
+        ("columns by rows", columns_by_rows, "yours have (3, 3)"),
+        ("columns", every_third, "3 apart"),
         ("no token left", batch(less=0), "has no target"),
         ("cyclic", targets_from_the_next_column, "end of a line"),
         ("into the next row", runs_over, "except at the end"),

@@ -50,6 +50,10 @@ def divided_again(scores):
     return hidden(scores / math.sqrt(len(scores)), looks_back(len(scores)))
 
 
+def five_rows(scores):
+    return torch.stack([causal()(scores)[min(i, len(scores) - 1)] for i in range(5)])
+
+
 def heads_view(x, heads):
     batch, time, width = x.shape
     return x.view(batch, heads, time, width // heads)
@@ -112,8 +116,9 @@ def attention(
         query, key, value = parts
         if swapped:
             query, key = key, query
-        divisor = {"head": size**0.5, "width": width**0.5, "size": size, "none": 1}[by]
-        scores = query @ key.mT / divisor
+        divided = {"head": size, "width": width, "size": size**2, "none": 1}
+        divided |= {"time": time, "heads": num_heads}
+        scores = query @ key.mT / math.sqrt(divided[by])
         allowed = looks_back(time)
         if mask == "before":
             scores = scores.masked_fill(~allowed, -math.inf)
@@ -132,6 +137,10 @@ def attention(
         return mixed @ to_output if output else mixed
 
     return causal_self_attention
+
+
+def keys_for_queries(x, to_query, to_key, *others):
+    return attention()(x, to_key, to_key, *others)
 
 
 WRONG = {
@@ -199,6 +208,10 @@ WRONG = {
         ),
         ("not itself", one_diagonal_less, "hide the diagonal"),
         ("one ahead", causal(next_word_too), "Somebody looks ahead"),
+        ("−10", causal(filler=-10.0), "a weight of 5.6e-05"),
+        ("logarithms", lambda scores: causal()(scores).log(), "These are the log"),
+        ("a number fixed", causal(lambda time: looks_back(5)), "stops with Runtime"),
+        ("rows fixed", five_rows, "and not for 3"),
         ("divided again", divided_again, "divided already"),
         ("the mask", lambda scores: looks_back(len(scores)).int(), "sums to 1; one"),
         ("a row", lambda scores: scores[0], "of the same shape"),
@@ -222,6 +235,7 @@ WRONG = {
         ("sizes exchanged", heads_swapped, "should become"),
         ("reversed", heads_reversed, "torch.arange"),
         ("one head", one_head_only, "lose none"),
+        ("three heads fixed", lambda x, heads: heads_right(x, 3), "and not for 4"),
     ],
     "causal-self-attention": [
         ("no mask", attention(mask="none"), "future is not hidden"),
@@ -230,6 +244,9 @@ WRONG = {
         ("√width", attention(by="width"), "You divide by √width"),
         ("the size", attention(by="size"), "not by its root"),
         ("not divided", attention(by="none"), "not divided by √head_size"),
+        ("√time", attention(by="time"), "You divide by √time"),
+        ("√num_heads", attention(by="heads"), "You divide by √num_heads"),
+        ("keys for queries", keys_for_queries, "the *weights* are wrong"),
         ("one head", attention(single=True), "one head only"),
         ("view", attention(cut="view", join="view"), "cut and joined wrongly"),
         ("view, cut", attention(cut="view"), "joined rightly, and cut wrongly"),

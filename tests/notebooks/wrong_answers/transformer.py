@@ -135,6 +135,10 @@ def crossing_unless_alone(probabilities, p):
     return nucleus(probabilities, p)
 
 
+def beyond(probabilities, p):
+    return nucleus(probabilities, p, lambda before, one, p: before <= p)
+
+
 def threshold(probabilities, p):
     return np.where(probabilities >= p, probabilities, 0)
 
@@ -236,6 +240,7 @@ WRONG = {
         ("evenly", evenly, "same probability"),
         ("greedy", greedy, "greedy choice"),
         ("fixed number", three, "a number fixed"),
+        ("a word too many", beyond, "a third is not needed"),
         ("a peak", crossing_unless_alone, "For [0.05, 0.02, 0.9, 0.03]"),
         ("numbers of words", lambda probabilities, p: [1, 3], "the shape (5,)"),
         ("half", lambda probabilities, p: probabilities / 2, "it should be"),
