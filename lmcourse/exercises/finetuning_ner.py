@@ -1,5 +1,6 @@
 """Judges for the exercises of notebook 15."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,13 @@ def tag_spans(answer: Any) -> None:
         found == {("LOC", 4, 5)},
         f"In {odd} there is one entity, ('LOC', 4, 5), and yours is {sorted(found)}.",
     )
+    broken = ["B-LOC", "O", "I-LOC"]
+    found = _triples(call(answer, broken))
+    expect(
+        found == {("LOC", 0, 1)},
+        f"In {broken} the place ends where the `O` is, and the `I-` behind it "
+        f"continues nothing: [('LOC', 0, 1)] is right, and yours is {sorted(found)}.",
+    )
     expect(
         _triples(call(answer, ["O", "O"])) == set(),
         "A line without an entity has none: the set is empty.",
@@ -118,6 +126,11 @@ def entity_averages(answer: Any) -> None:
         "found *and* what is there.",
     )
     expect(
+        not np.isclose(found[0], (precision + recall) / 2, rtol=1e-6),
+        "The micro average is the ordinary mean of precision and recall; F1 is the "
+        "harmonic one.",
+    )
+    expect(
         not near(micro, micro),
         "Both are the micro average: for the macro average compute F1 of each kind "
         "first, then take their mean.",
@@ -141,7 +154,8 @@ def entity_averages(answer: Any) -> None:
         "counts the same.",
     )
     expect(
-        near(micro, macro) or not np.allclose(found, (micro, macro), atol=5e-3),
+        near(micro, macro)
+        or not any(near(*np.round((micro, macro), n)) for n in range(1, 6)),
         "These are rounded: return both as they are.",
     )
     expect(
@@ -157,6 +171,11 @@ def entity_averages(answer: Any) -> None:
             "A kind of which nothing was found, and nothing is there, has nothing to "
             "divide by: its F1 is 0 here."
         ) from hint
+    expect(
+        not near(1, 1 / 3),
+        "Here the table has two kinds, and the sum was divided by 3: divide it by "
+        "`len(table)`.",
+    )
     expect(
         near(1, 0.5),
         "A kind of which nothing was found, and nothing is there, counts with an F1 of "
@@ -245,11 +264,12 @@ def align_labels(answer: Any) -> None:
 def legal_tags(answer: Any) -> None:
     def ask(before: str, after: str) -> bool:
         value = call(answer, before, after)
+        said = value.tolist() if hasattr(value, "tolist") else value
         expect(
-            isinstance(value, bool | np.bool_),
+            isinstance(said, bool),
             f"True or False is asked for, and this is {kind(value)}.",
         )
-        return bool(value)
+        return said
 
     expect(
         ask("B-PER", "I-PER"),
@@ -281,3 +301,18 @@ def legal_tags(answer: Any) -> None:
         "`B-LOC` after `B-LOC` or `I-LOC`: two places side by side, as in *Beijing "
         "Haidian*. That is what `B-` is for.",
     )
+    # Some begin alike, some end alike, and one holds another.
+    kinds = ("PER", "LOC", "ORG", "product", "person", "location", "PERCENT")
+    tags = ["O", *(f"{mark}-{name}" for name in kinds for mark in "BI")]
+    for before, after in product(tags, repeat=2):
+        may = not after.startswith("I-") or before in (f"B-{after[2:]}", after)
+        why = (
+            "an `I-` goes on with its own kind only; compare the whole names"
+            if after.startswith("I-")
+            else "`O` and `B-` may stand behind any tag"
+        )
+        expect(
+            ask(before, after) == may,
+            f"`{after}` after `{before}`: that may {'' if may else 'not '}be. There "
+            f"are more kinds than PER and LOC, and for all of them {why}.",
+        )

@@ -51,6 +51,11 @@ def confusion_scores(answer: Any) -> None:
         "A factor of 2 is missing in F1: with P = R it should be the same as both.",
     )
     expect(
+        near(precision, recall, f1)
+        or not any(near(*np.round((precision, recall, f1), n)) for n in range(1, 6)),
+        "These are rounded: return all three as they are.",
+    )
+    expect(
         near(precision, recall, f1),
         f"For {table.tolist()} it should be ({precision:.3f}, {recall:.3f}, "
         f"{f1:.3f}), and yours is ({', '.join(f'{x:.3f}' for x in found)}).",
@@ -79,6 +84,11 @@ def early_stopping(answer: Any) -> None:
 
     errors = [0.30, 0.25, 0.27, 0.24, 0.26, 0.28, 0.23]
     found = ask(errors, 2)
+    expect(
+        found != (6, 6) or ask([*errors[:-1], 0.29, 0.31], 2)[1] == 7,
+        "It stops one evaluation too late: position 5 is the second in a row that "
+        "brings nothing better, and with a patience of 2 it is the last.",
+    )
     expect(
         found != (6, 6) and found != (6, 5),
         "The best of all evaluations is at 6, but the training stops before it gets "
@@ -121,10 +131,22 @@ def early_stopping(answer: Any) -> None:
         f"For errors {errors} and a patience of 2 it should be (3, 5), and yours is "
         f"({found[0]:g}, {found[1]:g}).",
     )
+    errors = [0.30, 0.20, 0.25, 0.24, 0.23, 0.10]
+    found = ask(errors, 3)
     expect(
-        ask([0.30, 0.20, 0.25, 0.24, 0.23, 0.10], 3) == (1, 4),
+        found != (1, 3),
+        "It stops after two evaluations that bring nothing better, also with a "
+        "patience of 3: is `patience` used?",
+    )
+    expect(
+        found != (5, 5),
         "After 0.30, 0.20, 0.25, the error 0.24 is better than the one before, and "
         "yet no progress: compare with the *best so far*.",
+    )
+    expect(
+        found == (1, 4),
+        f"For errors {errors} and a patience of 3 it should be (1, 4), and yours is "
+        f"({found[0]:g}, {found[1]:g}).",
     )
     expect(
         ask([0.2, 0.2, 0.2, 0.1], 2) == (0, 2),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from . import call, exercise, expect, kind
+from . import Hint, call, exercise, expect, kind
 
 NOTEBOOK = "13_pretraining"
 
@@ -15,12 +15,30 @@ def choose(answer: Any) -> None:
     tokens = [2, 17, 40, 17, 9, 3, 0, 0]
     specials = {0, 2, 3}
     draws = [0.01, 0.10, 0.50, 0.149, 0.15, 0.02, 0.03, 0.90]
-    found = call(answer, tokens, specials, draws)
+
+    def ask(*given: Any) -> list[int]:
+        value = call(answer, *given)
+        try:
+            if isinstance(value, str | bytes | dict):
+                raise TypeError
+            places = [int(place) for place in value]
+        except (TypeError, ValueError) as error:
+            raise Hint(
+                "A list of positions is asked for, each an integer, and this is "
+                f"{kind(value)}, or holds something else."
+            ) from error
+        expect(
+            len(places) != len(tokens) or not set(places) <= {0, 1},
+            "That is a mask, one yes or no for each token: give the positions of the "
+            "yeses.",
+        )
+        return sorted(places)
+
+    found = ask(tokens, specials, draws)
     expect(
-        isinstance(found, list | tuple | set | np.ndarray),
-        f"A list of positions is asked for, and this is {kind(found)}.",
+        found != [2, 4],
+        "The positions count from 1 here; in Python the first token is at 0.",
     )
-    found = sorted(int(place) for place in found)
     expect(
         found != [17, 17] and not set(found) & {17, 40},
         "These are token numbers. Positions are asked for: the first token is at 0.",
@@ -39,9 +57,8 @@ def choose(answer: Any) -> None:
         found == [1, 3],
         f"Of {tokens}, the positions 1 and 3 are to be chosen, and not {found}.",
     )
-    wide = [int(place) for place in call(answer, tokens, specials, draws, 0.6)]
     expect(
-        sorted(wide) == [1, 2, 3, 4],
+        ask(tokens, specials, draws, 0.6) == [1, 2, 3, 4],
         "With a share of 0.6 the positions are others: is `share` used?",
     )
 
@@ -49,14 +66,16 @@ def choose(answer: Any) -> None:
 @exercise("mlm-read", title="What is read", notebook=NOTEBOOK)
 def what_is_read(answer: Any) -> None:
     def read(fate: float) -> Any:
-        return call(answer, 17, fate, 4, 99)
+        token = call(answer, 17, fate, 4, 99)
+        return token.tolist() if hasattr(token, "tolist") else token
 
     names = {4: "`[MASK]`", 17: "the token itself", 99: "the random token"}
-    cases = {0.0: 4, 0.5: 4, 0.79: 4, 0.81: 99, 0.89: 99, 0.91: 17, 0.99: 17}
+    hidden = dict.fromkeys((0.0, 0.05, 0.15, 0.5, 0.79), 4)
+    cases = hidden | {0.81: 99, 0.89: 99, 0.91: 17, 0.99: 17}
     found = {fate: read(fate) for fate in cases}
     for fate, token in found.items():
         expect(
-            token in names,
+            token in list(names),  # a list, since it may not be hashable
             f"For a fate of {fate} this is {token!r}: expected the token, the mask or "
             "the other one.",
         )
@@ -66,16 +85,21 @@ def what_is_read(answer: Any) -> None:
         "10 % stay.",
     )
     expect(
+        found[0.5] == 4,
+        "A fate of 0.5 is within the first 80 %, and these are hidden.",
+    )
+    expect(
+        found[0.05] == 4 or found[0.99] != 4,
+        "The interval is shared from the other end: here the *smallest* fates are "
+        "hidden, so those below 0.8.",
+    )
+    expect(
         99 in found.values(),
         "Nothing is ever replaced by the random token: that is one tenth.",
     )
     expect(
         17 in found.values(),
         "No chosen token stays as it is: that is one tenth, too.",
-    )
-    expect(
-        not (found[0.5] == 17 or found[0.5] == 99),
-        "A fate of 0.5 is within the first 80 %, and these are hidden.",
     )
     expect(
         found[0.81] != 17 or found[0.99] != 99,
@@ -96,7 +120,21 @@ def masked_loss(answer: Any) -> None:
     p = np.array([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.7, 0.2, 0.1]])
     log_p, targets = np.log(p), np.array([-100, 1, 0, -100])
     right = -(math.log(0.8) + math.log(0.2)) / 2
-    found = float(call(answer, log_p, targets))
+
+    def ask(targets: np.ndarray) -> float:
+        value = call(answer, log_p, targets)
+        try:
+            losses = np.asarray(value, dtype=float)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise Hint(f"A number is asked for, and this is {kind(value)}.") from error
+        expect(
+            losses.size == 1,
+            f"One number is asked for, the mean loss, and this is {kind(value)} that "
+            f"holds {losses.size}.",
+        )
+        return losses.item()
+
+    found = ask(targets)
 
     def near(value: float) -> bool:
         return math.isclose(found, value, rel_tol=1e-6)
@@ -127,7 +165,7 @@ def masked_loss(answer: Any) -> None:
         "That is the loss of the likeliest tokens: take the ones in `targets`.",
     )
     expect(near(right), f"Expected {right:.4f} for two places, and got {found:.4f}.")
-    every = float(call(answer, log_p, np.array([0, 1, 2, 0])))
+    every = ask(np.array([0, 1, 2, 0]))
     expect(
         math.isclose(every, -np.mean(log_p[[0, 1, 2, 3], [0, 1, 2, 0]]), rel_tol=1e-6),
         "It goes wrong when every place is asked for.",
@@ -138,17 +176,21 @@ def masked_loss(answer: Any) -> None:
 def pairs(answer: Any) -> None:
     lines, coins, others = ["a", "b", "c", "d"], [0, 1, 0], [3, 3, 0]
     right = [("a", "b", 0), ("b", "d", 1), ("c", "d", 0)]
-    found = call(answer, lines, coins, others)
-    expect(
-        isinstance(found, list | tuple),
-        f"A list of pairs is asked for, and this is {kind(found)}.",
-    )
-    for row in found:
+
+    def ask(coins: list[int], others: list[int]) -> list[tuple[Any, ...]]:
+        found = call(answer, lines, coins, others)
         expect(
-            isinstance(row, list | tuple) and len(row) == 3,
-            f"Each entry is `(first, second, label)`, and here one is {row!r}.",
+            isinstance(found, list | tuple),
+            f"A list of pairs is asked for, and this is {kind(found)}.",
         )
-    found = [tuple(row) for row in found]
+        for row in found:
+            expect(
+                isinstance(row, list | tuple) and len(row) == 3,
+                f"Each entry is `(first, second, label)`, and here one is {row!r}.",
+            )
+        return [tuple(row) for row in found]
+
+    found = ask(coins, others)
     expect(
         len(found) == 3,
         f"{len(found)} pairs from four lines: the last line has none that follows it, "
@@ -172,3 +214,21 @@ def pairs(answer: Any) -> None:
         "All labels are 0: the label is the coin.",
     )
     expect(found == right, f"Expected {right}, and got {found}.")
+    coins, others = [1, 0, 1], [1, 2, 0]
+    right = [("a", "b", 1), ("b", "c", 0), ("c", "a", 1)]
+    found = ask(coins, others)
+    expect(
+        found[:1] != [("a", "b", 0)],
+        "By chance the other line is the next one here, and its label is 1 all the "
+        "same: the label is the coin, and does not compare the lines.",
+    )
+    expect(
+        found[2:] != [("c", "c", 1)],
+        "Each line has a number of its own in `others`, also where the coin is 0: take "
+        "`lines[others[i]]`.",
+    )
+    expect(
+        found == right,
+        f"For coins {coins} and others {others}, {right} is expected, and yours is "
+        f"{found}.",
+    )

@@ -39,6 +39,11 @@ def high_first(new, old):
     return gain, high, low
 
 
+def half_widths(new, old):
+    gain, low, _ = interval(new, old)
+    return gain, gain - low, gain - low
+
+
 def plan(texts, per_device, devices, accumulate):
     batch = per_device * devices * accumulate
     return batch, -(-texts // batch)
@@ -67,6 +72,16 @@ def one_more(texts, per_device, devices, accumulate):
     return batch, texts // batch + 1
 
 
+def nearest(texts, per_device, devices, accumulate):
+    batch, _ = plan(texts, per_device, devices, accumulate)
+    return batch, round(texts / batch)
+
+
+def full_batches_only(texts, per_device, devices, accumulate):
+    batch, _ = plan(texts, per_device, devices, accumulate)
+    return batch, -(-texts // (per_device * devices)) // accumulate
+
+
 def batches_for_steps(texts, per_device, devices, accumulate):
     batch, _ = plan(texts, per_device, devices, accumulate)
     return batch, -(-texts // (per_device * devices))
@@ -91,6 +106,10 @@ def by_rank(alpha, down, up):
     return alpha / len(down)
 
 
+def bent(x, weight, down, up, alpha):
+    return x @ weight.T + alpha / len(down) * ((x @ down.T).relu() @ up.T)
+
+
 def columns(x, weight, down, up, alpha):
     return lora(by_rank)(x, weight, down, up, alpha).T
 
@@ -110,6 +129,10 @@ def over_the_others(logits, labels, epsilon):
     label = log_p.gather(1, labels[:, None])[:, 0]
     others = (log_p.sum(-1) - label) / (log_p.shape[1] - 1)
     return -((1 - epsilon) * label + epsilon * others).mean()
+
+
+def by_texts(logits, labels, epsilon):
+    return smoothed(rest=lambda e, k: e / len(logits))(logits, labels, epsilon)
 
 
 def of_the_answer(logits, labels, epsilon):
@@ -154,6 +177,10 @@ def first_seeds(new, old):
     return new[0] - old[0]
 
 
+def zipped(new, old):
+    return np.mean([a - b for a, b in zip(new, old, strict=False)], axis=0)
+
+
 def every_pair(new, old):
     return (new[:, None] - old[None]).ravel()
 
@@ -194,6 +221,7 @@ WRONG = {
         ("standard error", lambda a, b: interval(a, b, z=1), "one standard error"),
         ("90 %", lambda a, b: interval(a, b, z=1.645), "*each* end"),
         ("without replacement", shuffled, "no width"),
+        ("half widths", half_widths, "the two *ends*"),
         ("high first", high_first, "swapped"),
         ("no gain", lambda a, b: interval(a, b)[1:], "these are 2"),
     ],
@@ -204,6 +232,8 @@ WRONG = {
         ("added", added, "multiply: each"),
         ("rounded down", rounded_down, "never read"),
         ("one more", one_more, "nothing is left over"),
+        ("nearest", nearest, "round *up*"),
+        ("full batches only", full_batches_only, "a step all the same"),
         ("batches", batches_for_steps, "counts batches"),
         ("broken", broken_steps, "cannot be taken"),
         ("swapped", lambda *given: plan(*given)[::-1], "swapped"),
@@ -216,7 +246,10 @@ WRONG = {
         ("no factor", lora(lambda *_: 1), "is missing"),
         ("long side", lora(lambda alpha, down, up: alpha / len(up)), "*short* side"),
         ("factor on all", lora(by_rank, all_of_it=True), "change alone, and"),
-        ("rank by alpha", lora(lambda a, down, up: len(down) / a), "not W x +"),
+        ("rank by alpha", lora(lambda a, down, up: len(down) / a), "yours is 0.333"),
+        ("root of the rank", lora(lambda a, down, up: a / len(down) ** 0.5), "is 4.24"),
+        ("without alpha", lora(lambda a, down, up: 1 / len(down)), "is 0.5"),
+        ("bent", bent, "not W x +"),
         ("columns", columns, "right way up"),
         ("not transposed", lambda x, w, down, up, alpha: x @ w, "stops with"),
     ],
@@ -226,6 +259,7 @@ WRONG = {
         ("sum", smoothed(gather="sum"), "That is the sum"),
         ("each text", smoothed(gather=None), "losses of the texts"),
         ("whole share", smoothed(rest=lambda e, k: e), "add up to 1"),
+        ("by the texts", by_texts, "number of *classes*"),
         ("others only", over_the_others, "*other* classes"),
         ("swapped", smoothed(lambda e: e, lambda e, k: (1 - e) / k), "swapped"),
         ("of the answer", of_the_answer, "*target*"),
@@ -251,6 +285,9 @@ WRONG = {
         ("old minus new", statement(sign=-1), "wrong way round"),
         ("one comparison", statement(lambda tried: 0.95), "single comparison"),
         ("best seeds", statement(of=best_seeds), "best seed"),
+        ("zipped", statement(of=zipped), "no pairs"),
+        ("one-sided", statement(lambda tried: 1 - 0.1 / tried), "*each* end"),
+        ("ten for ever", statement(lambda tried: 1 - 0.05 / 10), "is `tried` used"),
         ("first seeds", statement(of=first_seeds), "first seed"),
         ("every pair", statement(of=every_pair), "too narrow"),
         ("unpaired", unpaired, "too wide"),

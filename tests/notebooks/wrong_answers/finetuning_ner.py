@@ -60,6 +60,21 @@ def begun_is_lost(tags):
     }
 
 
+def gaps_do_not_count(tags):
+    """`O` does not end what runs; the next `B-` or other `I-` does."""
+    found, running = set(), None
+    for place, tag in enumerate([*tags, "B-"]):
+        if tag == "O":
+            continue
+        if running and tag == f"I-{running[0]}":
+            running = (*running[:2], place + 1)
+            continue
+        if running:
+            found.add(running)
+        running = (tag[2:], place, place + 1) if tag.startswith("B-") else None
+    return found
+
+
 def f1(right, found, there):
     return 2 * right / max(found + there, 1)
 
@@ -76,6 +91,11 @@ def averages(table):
 def precision_only(table):
     right, found, _ = totals(table)
     return right / found, averages(table)[1]
+
+
+def ordinary_mean(table):
+    right, found, there = totals(table)
+    return (right / found + right / there) / 2, averages(table)[1]
 
 
 def mean_of_both(table):
@@ -97,6 +117,10 @@ def divides(table):
 
 def leaves_out(table):
     return averages({k: row for k, row in table.items() if any(row)})
+
+
+def three_kinds(table):
+    return averages(table)[0], averages(table)[1] * len(table) / 3
 
 
 def align(first=True, other=None, special=-100, seen=None):
@@ -172,6 +196,31 @@ def begins_after_nothing(before, after):
     return follows(before, after) and (after[:1] != "B" or before == "O")
 
 
+def only_persons(before, after):
+    return after != "I-PER" or before in ("B-PER", "I-PER")
+
+
+def by_first_letter(before, after):
+    return not after.startswith("I-") or before[2:3] == after[2:3]
+
+
+def by_last_letter(before, after):
+    return not after.startswith("I-") or before[-1] == after[-1]
+
+
+def within(before, after):
+    return not after.startswith("I-") or after[2:] in before
+
+
+def no_other_begins(before, after):
+    return follows(before, after) and (before, after) != ("B-LOC", "B-PER")
+
+
+def from_a_list(before, after):
+    known = {"O", "B-PER", "I-PER", "B-LOC", "I-LOC"}
+    return {before, after} <= known and follows(before, after)
+
+
 WRONG = {
     "tag-spans": [
         ("end at the last", changed(lambda k, s, e: (k, s, e - 1)), "position after"),
@@ -181,6 +230,7 @@ WRONG = {
         ("lenient", lenient, "no person *begins*"),
         ("any inside", any_inside, "same kind only"),
         ("begun is lost", begun_is_lost, "one entity"),
+        ("gaps do not count", gaps_do_not_count, "ends where the `O` is"),
         ("kind last", changed(lambda k, s, e: (s, e, k)), "kind comes first"),
         ("mark kept", changed(lambda k, s, e: (f"B-{k}", s, e)), "without the mark"),
         ("two numbers", changed(lambda k, s, e: (s, e)), "yours holds"),
@@ -191,6 +241,8 @@ WRONG = {
         ("swapped", lambda t: averages(t)[::-1], "swapped"),
         ("percentages", lambda t: [100 * x for x in averages(t)], "percentages"),
         ("precision", precision_only, "only precision"),
+        ("ordinary mean", ordinary_mean, "the ordinary mean"),
+        ("divided by three", three_kinds, "divided by 3"),
         ("micro twice", lambda t: [averages(t)[0]] * 2, "Both are the micro"),
         ("half", lambda t: [x / 2 for x in averages(t)], "factor of 2"),
         ("rounded", lambda t: [round(x, 3) for x in averages(t)], "are rounded"),
@@ -222,6 +274,12 @@ WRONG = {
         ("no neighbours", no_neighbours, "side by side"),
         ("needs an I", needs_an_inside, "entities end"),
         ("B after O only", begins_after_nothing, "something new"),
+        ("persons only", only_persons, "`I-LOC` after `O`: that may not be"),
+        ("first letter", by_first_letter, "`I-PERCENT` after `B-PER`: that may not"),
+        ("last letter", by_last_letter, "compare the whole names"),
+        ("within", within, "`I-PER` after `B-PERCENT`: that may not"),
+        ("no other begins", no_other_begins, "`B-PER` after `B-LOC`: that may be"),
+        ("from a list", from_a_list, "more kinds than PER and LOC"),
         ("a number", lambda before, after: int(follows(before, after)), "an int"),
     ],
 }

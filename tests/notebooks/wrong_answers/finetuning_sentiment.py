@@ -184,6 +184,7 @@ WRONG = {
         ("percentages", lambda t: [100 * x for x in scores(t)], "percentages"),
         ("mean for F1", mean_for_f1, "harmonic"),
         ("half of F1", half_f1, "factor of 2"),
+        ("rounded", lambda t: [round(float(x), 3) for x in scores(t)], "are rounded"),
         ("divides by zero", not_defined, "nothing to divide by"),
         ("one by convention", ones, "all three are 0"),
         ("F1 alone", lambda t: scores(t)[2], "this is a"),
@@ -191,6 +192,8 @@ WRONG = {
     ],
     "early-stopping": [
         ("best of all", best_of_all, "cannot know"),
+        ("one too late", stop(extra=1), "one evaluation too late"),
+        ("patience of 2", lambda errors, _: stop()(errors, 2), "is `patience` used"),
         ("from 1", stop(first=1), "start at 0"),
         ("errors", errors_themselves, "*positions*"),
         ("not in a row", stop(reset=False), "not in a row"),
