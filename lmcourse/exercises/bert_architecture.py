@@ -1,11 +1,41 @@
 """Judges of notebook 12, *BERT, module by module*."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import Hint, call, exercise, expect, kind
 
 NOTEBOOK = "12_bert_architecture"
+
+
+def _plain(value: Any) -> Any:
+    """A tensor or an array as nested lists; anything else as it is."""
+    return value.tolist() if callable(getattr(value, "tolist", None)) else value
+
+
+def _number(value: Any) -> float:
+    """`value` as a finite number, or a hint."""
+    try:
+        if isinstance(value, str | bytes):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise Hint(f"One number is asked for, and this is {kind(value)}.") from error
+    expect(math.isfinite(number), f"Your result is {number}, which is not a number.")
+    return number
+
+
+def _tensor(value: Any, asked: str) -> Any:
+    """A tensor, an array or a list of them as one tensor of floats, or a hint."""
+    import torch
+
+    if isinstance(value, list | tuple):
+        value = [_plain(row) for row in value]
+    try:
+        return torch.as_tensor(value).float()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise Hint(f"{asked} is asked for, and this is {kind(value)}.") from error
 
 
 # ------------------------------------------------------------ two texts in one input
@@ -16,8 +46,7 @@ FIRST, SECOND = [2040, 2626, 2009], [8146, 2106]
 
 def _listed(value: Any, what: str) -> list[int]:
     """A list, tuple, array or tensor as a list of whole numbers."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
+    value = _plain(value)
     if isinstance(value, str | bytes | dict) or not isinstance(value, Sequence):
         raise Hint(f"A list is asked for as the {what}, and this is {kind(value)}.")
     try:
@@ -28,12 +57,15 @@ def _listed(value: Any, what: str) -> list[int]:
 
 @exercise("bert-pair-input", title="Two texts in one input", notebook=NOTEBOOK)
 def pair_input(answer: Any) -> None:
-    value = call(answer, FIRST, SECOND, CLS, SEP)
-    expect(
-        isinstance(value, tuple | list) and len(value) == 2,
-        "Two lists are asked for: `return tokens, types`.",
-    )
-    tokens, types = _listed(value[0], "tokens"), _listed(value[1], "types")
+    def given(*texts_and_marks: Any) -> tuple[list[int], list[int]]:
+        value = _plain(call(answer, *texts_and_marks))
+        expect(
+            isinstance(value, tuple | list) and len(value) == 2,
+            "Two lists are asked for: `return tokens, types`.",
+        )
+        return _listed(value[0], "tokens"), _listed(value[1], "types")
+
+    tokens, types = given(FIRST, SECOND, CLS, SEP)
     right = [CLS, *FIRST, SEP, *SECOND, SEP]
     wrong = {
         "There is a second `[CLS]`: the input has one, at its very beginning.": [
@@ -80,9 +112,19 @@ def pair_input(answer: Any) -> None:
         "The last `[SEP]` ends the second text: it has type 1.",
     )
     expect(types == expected, f"The types should be {expected}, and yours are {types}.")
-    longer = call(answer, [7], [8] * 9, CLS, SEP)
+    longer, types = given([7], [8] * 9, 2, 3)
     expect(
-        _listed(longer[1], "types") == [0] * 3 + [1] * 10,
+        {2, 3} <= set(longer),
+        f"With 2 for `[CLS]` and 3 for `[SEP]` your tokens are {longer}: take the "
+        "numbers from `cls` and `sep`, since other models have others.",
+    )
+    expect(
+        longer == [2, 7, 3, *[8] * 9, 3],
+        f"For [7] and {[8] * 9}, with 2 for `[CLS]` and 3 for `[SEP]`, your tokens are "
+        f"{longer}: texts may have any length.",
+    )
+    expect(
+        types == [0] * 3 + [1] * 10,
         "With a short first text and a long second one the types are wrong: do their "
         "numbers depend on the lengths?",
     )
@@ -98,6 +140,7 @@ def layer(answer: Any) -> None:
     generator = torch.Generator().manual_seed(2)
     x = torch.randn(4, 6, generator=generator)  # (time, width)
     mix, inner = torch.randn(2, 6, 6, generator=generator)
+    factor = torch.linspace(0.5, 2, 6)  # so that a norm of a norm is something else
 
     def attend(x: Any) -> Any:
         return x.mean(0, keepdim=True) @ mix + 0.3 * x
@@ -106,23 +149,22 @@ def layer(answer: Any) -> None:
         return torch.relu(x @ inner)
 
     def norm_1(x: Any) -> Any:
-        return torch.nn.functional.layer_norm(x, (6,)) + 0.5
+        return factor * torch.nn.functional.layer_norm(x, (6,)) + 0.5
 
     def norm_2(x: Any) -> Any:
-        return 2 * torch.nn.functional.layer_norm(x, (6,))
+        return torch.nn.functional.layer_norm(x, (6,)) / factor
 
     value = call(answer, x, attend, think, norm_1, norm_2)
-    expect(
-        torch.is_tensor(value),
-        f"A tensor is asked for, of the shape of x, and this is {kind(value)}.",
-    )
+    value = _tensor(value, "A tensor of the shape of x")
     expect(
         value.shape == x.shape,
         f"The result has the shape of x, {tuple(x.shape)}; yours has "
         f"{tuple(value.shape)}.",
     )
     middle = norm_1(x + attend(x))
+    right = norm_2(middle + think(middle))
     pre = x + attend(norm_1(x))
+    twice = norm_1(middle)
     wrong = {
         "That is pre-norm, the order of notebook 9: BERT adds first, and normalises "
         "the sum.": pre + think(norm_2(pre)),
@@ -149,12 +191,15 @@ def layer(answer: Any) -> None:
             x + norm_1(attend(x)) + norm_2(think(x + norm_1(attend(x))))
         ),
         "That is attention's half alone. The network follows.": middle,
+        "You normalise the result once more: each half has one norm.": norm_2(right),
+        "You normalise twice before the network: each half has one norm.": (
+            norm_2(twice + think(twice))
+        ),
     }
     for hint, other in wrong.items():
-        expect(not torch.allclose(value.float(), other, atol=1e-4), hint)
-    right = norm_2(middle + think(middle))
+        expect(not torch.allclose(value, other, atol=1e-4), hint)
     expect(
-        torch.allclose(value.float(), right, atol=1e-4),
+        torch.allclose(value, right, atol=1e-4),
         "Two steps of the same kind: what comes in, plus what attention (then the "
         "network) makes of it, normalised.",
     )
@@ -189,18 +234,17 @@ def _count(
 
 @exercise("bert-parameters", title="Count them all", notebook=NOTEBOOK)
 def parameters(answer: Any) -> None:
-    mini, base = (30_522, 384, 6, 1536), (28_996, 768, 12, 3072)
-    values = [call(answer, *shape) for shape in (mini, base)]
-    for value in values:
-        expect(
-            isinstance(value, int | float) and not isinstance(value, bool),
-            f"A number is asked for, and this is {kind(value)}.",
-        )
+    shapes = [  # the last one's inner width is not four times the width
+        (30_522, 384, 6, 1536),
+        (28_996, 768, 12, 3072),
+        (1000, 96, 2, 100),
+    ]
+    values = [_number(call(answer, *shape)) for shape in shapes]
 
     def matches(count: Callable[..., float]) -> bool:
         return all(
             round(value) == round(count(*shape))
-            for value, shape in zip(values, (mini, base), strict=True)
+            for value, shape in zip(values, shapes, strict=True)
         )
 
     def without(**forgotten: Any) -> Callable[..., int]:
@@ -228,6 +272,9 @@ def parameters(answer: Any) -> None:
         "You count one layer, whatever `layers` is.": (
             lambda v, d, n, m: _count(v, d, 1, m)
         ),
+        "You take `inner` to be four times the width, as in BERT. It is given.": (
+            lambda v, d, n, m: _count(v, d, n, 4 * d)
+        ),
         "That leaves out biases and norms, which are a few percent.": (
             without(biases=False, norms=False)
         ),
@@ -237,7 +284,7 @@ def parameters(answer: Any) -> None:
     }
     for hint, other in wrong.items():
         expect(not matches(other), hint)
-    for shape, value in zip((mini, base), values, strict=True):
+    for shape, value in zip(shapes, values, strict=True):
         right = _count(*shape)
         expect(
             round(value) == right,
@@ -257,11 +304,7 @@ def mean_pool(answer: Any) -> None:
     generator = torch.Generator().manual_seed(3)
     hidden = torch.randn(3, 5, 4, generator=generator)  # (batch, time, width)
     mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 1, 1, 0, 0]]).bool()
-    value = call(answer, hidden, mask)
-    expect(
-        torch.is_tensor(value),
-        f"A tensor (batch, width) is asked for, and this is {kind(value)}.",
-    )
+    value = _tensor(call(answer, hidden, mask), "A tensor (batch, width)")
     text = hidden * mask[..., None]  # (batch, time, width)
     right = text.sum(1) / mask.sum(1, keepdim=True)  # (batch, width)
     expect(
@@ -293,7 +336,7 @@ def mean_pool(answer: Any) -> None:
             text.sum(1) / mask.sum()
         ),
     }
-    found = torch.nan_to_num(value.float())
+    found = torch.nan_to_num(value)
     for hint, other in wrong.items():
         expect(not torch.allclose(found, other, atol=1e-5), hint)
     expect(
@@ -306,60 +349,78 @@ def mean_pool(answer: Any) -> None:
 # ------------------------------------------------------------ the nearest sense
 
 
-VECTORS = [  # of different lengths, and not all near those of their own sense
-    [1.9, 1.4, 0.4, 2.7, 1.6],
-    [4.8, 17.2, 7.1, 20.4, 17.9],
-    [-0.2, -0.5, 0.0, -0.7, 0.2],
-    [-1.3, 1.1, 5.5, 3.5, 8.1],
-    [0.3, -0.2, -0.5, -0.5, 1.7],
-    [12.3, 4.9, -0.4, 3.4, 3.4],
-    [-0.8, -4.1, -1.3, -1.6, 5.6],
-    [15.4, -7.5, -30.3, 4.5, -12.0],
-]
+def _sentences(seed: int) -> tuple[Any, list[str]]:
+    """Ten vectors of different lengths, not all near those of their own sense."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    which = torch.randint(3, (10,), generator=generator)
+    centres = torch.randn(3, 5, generator=generator)
+    noise = 0.8 * torch.randn(10, 5, generator=generator)
+    lengths = torch.exp(torch.randn(10, 1, generator=generator))
+    senses = [("season", "water", "metal")[i] for i in which.tolist()]
+    return lengths * (centres[which] + noise), senses  # (10, 5)
 
 
 @exercise("bert-nearest-sense", title="The nearest sense", notebook=NOTEBOOK)
 def nearest_sense(answer: Any) -> None:
     import torch
 
-    senses = ["money"] * 4 + ["river"] * 4
-    vectors = torch.tensor(VECTORS)  # (8, 5)
+    sets = [_sentences(seed) for seed in range(6)]
+    values = [_number(call(answer, *given)) for given in sets]
 
-    def share(near: Any) -> float:
-        """The share that agrees with the one that is nearest by some matrix."""
-        chosen = near.argmax(1).tolist()
-        pairs = zip(senses, chosen, strict=True)
-        return sum(sense == senses[i] for sense, i in pairs) / len(senses)
+    def shares(near: Callable[[Any, Any], Any]) -> list[float]:
+        """The shares that agree with the one that is nearest by some matrix.
 
-    unit = torch.nn.functional.normalize(vectors, dim=1)  # (8, 5)
-    cosines = unit @ unit.T  # (8, 8)
-    others = cosines.clone().fill_diagonal_(-2)
-    products = (vectors @ vectors.T).fill_diagonal_(-torch.inf)
-    distances = -torch.cdist(vectors, vectors).fill_diagonal_(torch.inf)
-    right = share(others)
-    value = call(answer, vectors, senses)
-    try:
-        value = float(value)
-    except (TypeError, ValueError) as error:
-        raise Hint(f"One number is asked for, and this is {kind(value)}.") from error
+        `near` gets the vectors and their cosines, both with one row a sentence.
+        """
+        found = []
+        for vectors, senses in sets:
+            unit = torch.nn.functional.normalize(vectors, dim=1)  # (10, 5)
+            chosen = near(vectors, unit @ unit.T).argmax(1).tolist()
+            pairs = zip(senses, chosen, strict=True)
+            found.append(sum(sense == senses[i] for sense, i in pairs) / len(senses))
+        return found
+
+    def but_itself(near: Any) -> Any:
+        return near.fill_diagonal_(-torch.inf)
+
+    right = shares(lambda _, cosines: but_itself(cosines))
     wrong = {
         "Every vector is nearest to itself: leave it out, or all are right.": (
-            share(cosines)
+            shares(lambda _, cosines: cosines)
         ),
-        "That is the number of hits: divide it by the number of vectors.": 8 * right,
-        "That is a percentage; a share lies between 0 and 1.": 100 * right,
+        "That is the number of hits: divide it by the number of vectors.": [
+            10 * share for share in right
+        ],
+        "That is a percentage; a share lies between 0 and 1.": [
+            100 * share for share in right
+        ],
         "You take the *largest product*, and long vectors win: divide each vector by "
-        "its length first.": share(products),
-        "That is the smallest distance. The cosine looks at directions alone.": (
-            share(distances)
+        "its length first, the neighbours too.": shares(
+            lambda x, _: but_itself(x @ x.T)
         ),
-        "That is the share of *misses*.": 1 - right,
-        "You take the vector that is *farthest* away.": share(-cosines),
+        "That is the smallest distance. The cosine looks at directions alone.": (
+            shares(lambda x, _: but_itself(-torch.cdist(x, x)))
+        ),
+        "You take cosines without their sign: −0.9 is far away, and not near.": (
+            shares(lambda _, cosines: but_itself(cosines.abs()))
+        ),
+        "That is the share of *misses*.": [1 - share for share in right],
+        "You take the vector that is *farthest* away.": (
+            shares(lambda _, cosines: -cosines)
+        ),
     }
-    for hint, found in wrong.items():
-        expect(abs(value - found) > 1e-6, hint)
-    expect(
-        abs(value - right) < 1e-6,
-        f"For eight vectors of ours the share should be {right:.3f}, and yours is "
-        f"{value:.3f}.",
-    )
+    for hint, others in wrong.items():
+        expect(not _same(values, others), hint)
+    for value, share in zip(values, right, strict=True):
+        expect(
+            _same([value], [share]),
+            f"For ten vectors of ours, of three senses, the share should be "
+            f"{share:.1f}, and yours is {value:.3g}.",
+        )
+
+
+def _same(values: list[float], others: list[float]) -> bool:
+    pairs = zip(values, others, strict=True)
+    return all(abs(one - other) < 1e-6 for one, other in pairs)

@@ -151,6 +151,7 @@ def merge_pair(answer: Any) -> None:
     longer = [
         (["lo", "w", "lo", "w", "_"], ("lo", "w")),
         (["a"], ("a", "b")),
+        (["s", "e", "a"], ("a", "e")),
         ([], "ab"),
     ]
     for symbols, pair in longer:
@@ -206,6 +207,12 @@ def longest_match(answer: Any) -> None:
         playing != ["##play", "##ing"],
         "`play` begins the word: its piece has no `##`.",
     )
+    shortest_first = given("unaff") == ["un", "##aff"]
+    expect(
+        playing != ["[UNK]"] or shortest_first,
+        "`playing` can be cut into pieces of the vocabulary, and yours is `[UNK]`. Try "
+        "every end of a piece, and look for what comes after the first with its `##`.",
+    )
     expect(
         playing[:1] not in (["p"], ["[UNK]"]),
         "`playing` begins with `p`, but also with `play`, which is longer: try the "
@@ -229,6 +236,11 @@ def longest_match(answer: Any) -> None:
         "for `##able`, not for `able`.",
     )
     _same(unable, "unable")
+    expect(
+        given("inplay") != ["in", "##play"],
+        "There is no `##play` in the vocabulary, and `play` can only begin a word: "
+        "`inplay` is `[UNK]`.",
+    )
     partly = given("playz")
     expect(
         partly[:1] != ["play"] or partly == ["play"],
@@ -245,7 +257,7 @@ def longest_match(answer: Any) -> None:
         "The longest token that `unaffable` begins with is `unaffa`. Then nothing fits "
         "`ble`, and WordPiece does not go back to try a shorter one: `[UNK]`.",
     )
-    for word in ("unaffable", "zplay", "playin", "inin", "unaffs"):
+    for word in ("unaffable", "zplay", "playin", "inplay", "inin", "unaffs"):
         _same(given(word), word)
 
 
@@ -338,7 +350,14 @@ def token_offsets(answer: Any) -> None:
         "`##ana` of *banana* begins where `ban` ends. You found an earlier `ana`: "
         "search behind the whole token before, not behind its first letter.",
     )
+    spaces = ("   aa a", ["aa", "a"])
+    expect(
+        given(*spaces) != [(3, 5), (3, 4)],
+        "`aa` ends at 5 in `   aa a`, although it is two letters long: search behind "
+        "the place where the token before *ends*, not behind its number of letters.",
+    )
     longer = [
+        spaces,
         ("", []),
         ("  C# or\tF#?\n", ["c", "#", "or", "f", "#", "?"]),
         ("Mama, MAMA", ["ma", "##ma", ",", "mam", "##a"]),

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -43,6 +43,12 @@ SENTENCES = [
     ("i see you .", "我看你。"),
     ("water , water , cold water .", "水，水，冷水。"),
     ("cold tea is tea .", "冷茶是茶。"),
+    # Not word by word, so that places, tokens and other measures lead elsewhere:
+    ("tea , tea , tea .", "茶。"),
+    ("tea is tea , water is water .", "茶是茶，水是水。"),
+    ("you drink , drink , drink .", "你喝。"),
+    ("it is cold , very , very cold .", "很冷，很冷。"),
+    ("i see .", "看，我看看看。"),
 ]
 TEXT = [(english.split(), list(chinese)) for english, chinese in SENTENCES]
 Measure = Callable[[int, int, int], float]  # of both, of the word, of the character
@@ -54,7 +60,10 @@ def _dice(both: int, word: int, character: int) -> float:
 
 def _partners(measure: Measure, once: bool = True) -> dict[str, set[str]]:
     """Each word's best characters by a measure; `once` counts pairs, not tokens."""
-    count = set if once else list
+
+    def count(tokens: list[str]) -> list[str]:
+        return list(dict.fromkeys(tokens)) if once else tokens  # in a fixed order
+
     words, characters, both = Counter(), Counter(), Counter()
     for english, chinese in TEXT:
         words.update(count(english))
@@ -92,13 +101,11 @@ def best_partners(answer: Any) -> None:
         )
     wrong = {
         "That is the character that occurs *most often* beside each word, so marks and "
-        "我 win everywhere. Divide by how often the two occur at all.": (
-            lambda both, word, character: both
-        ),
-        "You divide by the count of the *character* alone: a character seen once, by "
-        "accident beside the word, gets the full score. Divide by both counts.": (
-            lambda both, word, character: both / character
-        ),
+        "我 win everywhere (to divide by the count of the word alone changes nothing). "
+        "Divide by the *sum* of both counts.": (lambda both, word, character: both),
+        "You divide by the count of the *character* alone, or by the product of both "
+        "counts: a character seen once, by accident beside the word, wins. Divide by "
+        "the *sum* of both counts.": lambda both, word, character: both / character,
         "That is the character that goes *worst* with each word: `max`, not `min`.": (
             lambda both, word, character: -_dice(both, word, character)
         ),
@@ -122,6 +129,7 @@ def best_partners(answer: Any) -> None:
 
 # The one has more of 水, the other more of 喝.
 HYPOTHESIS, REFERENCE = "我喝喝水水水水", "我们水喝喝了喝茶水"
+SIZES = (1, 2, 3)  # of n-grams
 Clip = tuple[int, int]
 
 
@@ -164,7 +172,7 @@ def _distorted(name: str, hypothesis: str, reference: str, n: int) -> Clip:
 @exercise("clipped-precision", title="Clipped n-gram precision", notebook=NOTEBOOK)
 def clipped_precision(answer: Any) -> None:
     values = {}
-    for n in (1, 2):
+    for n in SIZES:
         value = call(answer, list(HYPOTHESIS), list(REFERENCE), n)
         expect(
             not isinstance(value, int | float),
@@ -192,12 +200,12 @@ def clipped_precision(answer: Any) -> None:
         "set": "Your matches count each different n-gram once. An n-gram may match as "
         "often as the reference has it: the smaller of both counts.",
     }
-    right = {n: _clipped(HYPOTHESIS, REFERENCE, n) for n in (1, 2)}
+    right = {n: _clipped(HYPOTHESIS, REFERENCE, n) for n in SIZES}
     for name, hint in wrong.items():
-        other = {n: _distorted(name, HYPOTHESIS, REFERENCE, n) for n in (1, 2)}
+        other = {n: _distorted(name, HYPOTHESIS, REFERENCE, n) for n in SIZES}
         expect(values != other, hint)
     expect(
-        any(values[n] != right[n][::-1] for n in (1, 2)),
+        any(values[n] != right[n][::-1] for n in SIZES),
         "Matches first, then the total.",
     )
     for n, value in values.items():
@@ -206,11 +214,17 @@ def clipped_precision(answer: Any) -> None:
             f"For {case} and n = {n} it should be {right[n]}, and yours is "
             f"({value[0]:g}, {value[1]:g}).",
         )
-    short = tuple(_numbers(call(answer, ["好"], list("很好"), 2), "A pair"))
+    short = tuple(_numbers(call(answer, ["好"], list("很好"), 3), "A pair"))
     expect(
         short == (0, 0),
-        "A text of one character has no pair: for n = 2 it should be (0, 0), and yours "
-        f"is ({', '.join(f'{one:g}' for one in short)}).",
+        "A text of one character has no three in a row: it should be (0, 0), and "
+        f"yours is ({', '.join(f'{one:g}' for one in short)}).",
+    )
+    words = tuple(_numbers(call(answer, ["ab", "c"], ["a", "bc"], 2), "A pair"))
+    expect(
+        words == (0, 1),
+        "The tokens `ab c` and `a bc` are two different pairs, although their letters "
+        "are the same: make each n-gram a tuple of tokens, not one joined string.",
     )
 
 
@@ -273,7 +287,7 @@ def bleu_from_parts(answer: Any) -> None:
 
 
 def _close(one: float, other: float) -> bool:
-    return math.isclose(one, other, rel_tol=1e-4)
+    return abs(one - other) < 0.006  # a reader may have rounded
 
 
 # ---------------------------------------------------------------- what a decoder reads
@@ -331,6 +345,14 @@ def shifted_target(answer: Any) -> None:
         f"For {target} and end = {END} it should be {right}, and yours is "
         f"({read}, {predict}).",
     )
+    read, predict = (
+        _numbers(part, "A list of numbers") for part in call(answer, [4], 8)
+    )
+    expect(
+        (read, predict) == ([8, 4], [4, 8]),
+        f"For [4] and end = 8 it should be ([8, 4], [4, 8]), and yours is ({read}, "
+        f"{predict}): the number of `</s>` is given as `end`.",
+    )
 
 
 # ---------------------------------------------------------------- greedy decoding
@@ -348,6 +370,16 @@ class _Storyteller:
     def __deepcopy__(self, memo: Any) -> "_Storyteller":
         return self  # so that the judge sees what a copy was asked
 
+    def train(self, mode: bool = True) -> "_Storyteller":
+        return self
+
+    eval = train
+
+    def parameters(self) -> Iterator[Any]:
+        import torch
+
+        yield torch.zeros(1)
+
     def __call__(self, source: Any, tokens: Any, state: Any = None) -> tuple[Any, Any]:
         import torch
 
@@ -362,7 +394,7 @@ class _Storyteller:
         start = len(read) - len(rows[0])
         said = [self.next(first[0][0], read[: i + 1]) for i in range(start, len(read))]
         logits = torch.nn.functional.one_hot(torch.tensor([said]), 10)
-        return 5.0 * logits, read  # (1, time, 10)
+        return logits.float(), read  # (1, time, 10), so flat that drawing goes astray
 
     def next(self, story: int, read: list[int]) -> int:
         """What comes after the tokens that were read."""
@@ -429,5 +461,5 @@ def _follow(found: list[float], text: list[int], asked: list[list[int]]) -> None
     expect(
         found == text,
         f"The model wants to write {text}, and yours is "
-        f"{[int(token) for token in found]}.",
+        f"{[int(token) for token in found]}: take the likeliest token each time.",
     )

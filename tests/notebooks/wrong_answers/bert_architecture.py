@@ -30,6 +30,10 @@ def types_of_words_alone(first, second, tokens):
     return [0] * len(first) + [1] * len(second)
 
 
+def two_of_the_second(first, second, cls, sep):
+    return [cls, *first, sep, *second[:2], sep]
+
+
 def pre_norm(x, attend, think, norm_1, norm_2):
     x = x + attend(norm_1(x))
     return x + think(norm_2(x))
@@ -56,10 +60,28 @@ def no_second_norm(x, attend, think, norm_1, norm_2):
     return x + think(x)
 
 
+def last_norm_twice(x, attend, think, norm_1, norm_2):
+    x = norm_1(x + attend(x))
+    return norm_2(norm_2(x + think(x)))
+
+
+def first_norm_twice(x, attend, think, norm_1, norm_2):
+    x = norm_1(norm_1(x + attend(x)))
+    return norm_2(x + think(x))
+
+
 def count(
-    attention=4, biases=1, norms=1, pooler=1, tables=514, heads=1, all_layers=True
+    attention=4,
+    biases=1,
+    norms=1,
+    pooler=1,
+    tables=514,
+    heads=1,
+    all_layers=True,
+    inner_given=True,
 ):
     def parameters(vocabulary, width, layers, inner):
+        inner = inner if inner_given else 4 * width
         embeddings = (vocabulary + tables + 2 * norms) * width
         one = heads * attention * (width * width + biases * width)
         one += 2 * width * inner + biases * (inner + width) + 4 * width * norms
@@ -126,6 +148,24 @@ def farthest(vectors):
     return -with_itself(vectors)
 
 
+def unsigned(vectors):
+    return with_itself(vectors).abs().fill_diagonal_(-2)
+
+
+def next_one(vectors):
+    return torch.eye(len(vectors)).roll(1, 1)
+
+
+def by_sums(vectors):
+    unit = functional.normalize(vectors, p=1, dim=1)
+    return (unit @ unit.T).fill_diagonal_(-2)
+
+
+def first_half_is_one_sense(vectors, senses):
+    halves = [i < len(senses) / 2 for i in range(len(senses))]
+    return nearest(cosines)(vectors, halves)
+
+
 WRONG = {
     "bert-pair-input": [
         (
@@ -157,6 +197,12 @@ WRONG = {
             "not 1 and 2",
         ),
         ("tokens alone", right_tokens, "Two lists"),
+        (
+            "BERT's numbers",
+            pair(lambda a, b, c, s: right_tokens(a, b, 101, 102), right_types),
+            "take the numbers from",
+        ),
+        ("two tokens", pair(two_of_the_second, right_types), "may have any length"),
     ],
     "bert-layer": [
         ("pre-norm", pre_norm, "pre-norm"),
@@ -165,6 +211,8 @@ WRONG = {
         ("old x", old_x, "*old* `x`"),
         ("network not added", network_not_added, "replaces its input"),
         ("no second norm", no_second_norm, "second norm is missing"),
+        ("last norm twice", last_norm_twice, "normalise the result once more"),
+        ("first norm twice", first_norm_twice, "normalise twice before"),
         ("attention alone", lambda x, a, t, n, m: n(x + a(x)), "half alone"),
     ],
     "bert-parameters": [
@@ -176,6 +224,7 @@ WRONG = {
         ("no output map", count(attention=3), "*four* linear maps"),
         ("wide heads", count(heads=12), "*share* the width"),
         ("one layer", count(all_layers=False), "one layer"),
+        ("four times the width", count(inner_given=False), "take `inner` to be"),
         ("no types", count(tables=512), "there are two types"),
     ],
     "bert-mean-pool": [
@@ -192,8 +241,12 @@ WRONG = {
         ("not normalised", nearest(products), "long vectors win"),
         ("Euclid", nearest(distances), "smallest distance"),
         ("farthest", nearest(farthest), "farthest"),
-        ("a count", lambda v, s: 8 * nearest(cosines)(v, s), "number of hits"),
+        ("a count", lambda v, s: len(s) * nearest(cosines)(v, s), "number of hits"),
         ("percent", lambda v, s: 100 * nearest(cosines)(v, s), "percentage"),
+        ("unsigned", nearest(unsigned), "without their sign"),
+        ("the next one", nearest(next_one), "the share should be"),
+        ("divided by sums", nearest(by_sums), "the share should be"),
+        ("halves", first_half_is_one_sense, "the share should be"),
         ("misses", lambda v, s: 1 - nearest(cosines)(v, s), "*misses*"),
     ],
 }

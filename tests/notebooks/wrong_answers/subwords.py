@@ -136,6 +136,17 @@ def either(word, vocabulary):
     return found
 
 
+def unmarked_as_marked(word, vocabulary):
+    """Takes a piece without its mark where there is none with it, and writes it."""
+    marked = {f"##{token}" for token in vocabulary if not token.startswith("##")}
+    return pieces()(word, vocabulary | marked)
+
+
+def rest_without_marks(word, vocabulary):
+    unmarked = {token for token in vocabulary if not token.startswith("##")}
+    return pieces()(word, unmarked | {f"##{token}" for token in unmarked})
+
+
 def going_back(word, vocabulary, sign=""):
     if not word:
         return []
@@ -173,6 +184,16 @@ def adding_up(text, tokens):
         length = len(token.removeprefix("##"))
         found.append((position, position + length))
         position += length
+    return found
+
+
+def behind_letters(text, tokens):
+    found, letters = [], 0
+    for token in tokens:
+        piece = token.removeprefix("##")
+        start = text.lower().index(piece, letters)
+        found.append((start, start + len(piece)))
+        letters += len(piece)
     return found
 
 
@@ -230,6 +251,7 @@ WRONG = {
         ("a string", lambda s, p: "".join(merge(s, p)), "one string, in which"),
         ("a tuple inside", as_tuple, "not the tuple"),
         ("nothing", lambda s, p: s, "Nothing has been merged"),
+        ("both ways", lambda s, p: merge(merge(s, p), p[::-1]), "gives `['s', 'ea']`"),
         ("swapped", lambda s, p: merge(s, p[::-1]), "the other way round"),
         ("one token", lambda s, p: ["".join(s)], "and should give `w at e r`"),
     ],
@@ -244,6 +266,8 @@ WRONG = {
         ("unknown rest", pieces(unknown=lambda f, r: [*f, "[UNK]"]), "*whole* word"),
         ("rest left out", pieces(unknown=lambda f, r: f), "you leave it out"),
         ("unknown kept", pieces(unknown=lambda f, r: [r]), "should give `['[UNK]']`"),
+        ("no marks sought", rest_without_marks, "look for what comes after"),
+        ("unmarked", unmarked_as_marked, "There is no `##play`"),
         ("going back", going_back, "does not go back"),
         ("a string", a_string, "a *list* with one token"),
     ],
@@ -256,6 +280,7 @@ WRONG = {
         ("marks searched", spans(strip=False), "ValueError"),
         ("from the beginning", spans(behind="none"), "search behind the token before"),
         ("behind the first letter", spans(behind="first"), "an earlier `ana`"),
+        ("behind the letters", behind_letters, "not behind its number of letters"),
         ("case", spans(lower=False), "compare in lower case"),
         ("starts only", starts_only, "`(start, end)`"),
         ("one too few", lambda t, x: spans()(t, x)[1:], "as many pairs"),

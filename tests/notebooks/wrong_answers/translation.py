@@ -28,6 +28,19 @@ def dice(both, word, character):
     return 2 * both / (word + character)
 
 
+def word_for_character(pairs):
+    """Takes the first word for the first character, and so on."""
+    met = Counter(
+        pair
+        for english, chinese in pairs
+        for pair in zip(english, chinese, strict=False)
+    )
+    found = {word: "" for english, _ in pairs for word in english}
+    for (word, character), _ in sorted(met.items(), key=lambda item: item[1]):
+        found[word] = character
+    return found
+
+
 def without_marks(pairs):
     found = partners(dice)(pairs)
     return {word: best for word, best in found.items() if word.isalpha()}
@@ -71,6 +84,14 @@ def all_of_one(hypothesis, reference, n):
     return clipped(hypothesis, reference, n)
 
 
+def joined(hypothesis, reference, n):
+    found, known = (
+        Counter("".join(gram) for gram in grams(text, n))
+        for text in (hypothesis, reference)
+    )
+    return (found & known).total(), found.total()
+
+
 def geometric(precisions):
     return math.exp(sum(map(math.log, precisions)) / len(precisions))
 
@@ -87,14 +108,19 @@ def loop(
     keep_end=False,
     keep_first=False,
     limited=True,
+    drawn=False,
 ):
     def greedy_loop(model, source, end, limit):
         import torch
 
+        seeded = torch.Generator().manual_seed(1)
         read, found = [end] if first else [0], []
         for _ in range(limit if limited else 3 * limit):
             logits, _ = model(source, torch.tensor([read]))
-            token = int(logits[0, place].argmax())
+            chances = logits[0, place].softmax(0)  # (vocabulary)
+            token = int(
+                chances.multinomial(1, generator=seeded) if drawn else chances.argmax()
+            )
             if stop and token == end:
                 found += [end] * keep_end
                 break
@@ -121,12 +147,14 @@ WRONG = {
     "best-partners": [
         ("most often", partners(lambda b, w, c: b), "*most often*"),
         ("one denominator", partners(lambda b, w, c: b / c), "the *character* alone"),
+        ("root", partners(lambda b, w, c: b / math.sqrt(w * c)), "For *,* the best"),
         ("the worst", partners(dice, choose=min), "goes *worst*"),
         ("tokens", partners(dice, count=list), "You count tokens"),
         ("sets", partners(dice, give=lambda c: {c}), "you give a set"),
         ("marks left out", without_marks, "is not in your dictionary"),
         ("a list", lambda pairs: list(partners(dice)(pairs).items()), "this is a list"),
-        ("something else", partners(dice, give=lambda c: "好"), "the best is"),
+        ("something else", partners(dice, give=lambda c: "好"), "and yours is 好"),
+        ("in order", word_for_character, "the best is"),
     ],
     "clipped-precision": [
         ("not clipped", unclipped, "You do not clip"),
@@ -148,6 +176,13 @@ WRONG = {
         ),
         ("three", lambda h, r, n: (*clipped(h, r, n), n), "matches and total, not 3"),
         ("short text", all_of_one, "A text of one character"),
+        (
+            "fewer than none",
+            lambda h, r, n: (clipped(h, r, n)[0], len(h) - n + 1),
+            "yours is (0, -1)",
+        ),
+        ("joined", joined, "not one joined string"),
+        ("pairs at most", lambda h, r, n: clipped(h, r, min(n, 2)), "and n = 3 it"),
         ("constant", lambda h, r, n: (4, 7), "and n = 1 it should be"),
     ],
     "bleu-from-parts": [
@@ -192,12 +227,14 @@ WRONG = {
         ("two lengths", lambda t, e: ([e, *t], t), "one prediction for each"),
         ("one list", lambda t, e: [e, *t, e], "these are 5"),
         ("another number", lambda t, e: ([0, *t], [*t, 0]), "it should be"),
+        ("always 1", lambda t, e: ([1, *t], [*t, 1]), "is given as `end`"),
     ],
     "greedy-loop": [
         ("writes the end", loop(keep_end=True), "`</s>` is part of your text: it"),
         ("writes the start", loop(keep_first=True), "that is read first is part"),
         ("starts with 0", loop(first=False), "first token that the model reads"),
         ("looks at the first place", loop(place=0), "The model wants to write"),
+        ("draws", loop(drawn=True), "take the likeliest token"),
         ("forgets", loop(grow=False), "read all that was written so far"),
         ("no limit", loop(limited=False), "although `limit` is 6"),
         ("never asks", never_asks, "never ask the model"),
