@@ -258,6 +258,11 @@ def align_labels(answer: Any) -> None:
         "Without a special token in front, the first word has lost its label: nothing "
         "comes before the first piece, not even word 0.",
     )
+    expect(
+        ask([0, 0], [4]) == [4, -100],
+        "A single word and nothing else: its first piece has lost the label. For the "
+        "first place, `word_ids[place - 1]` is the *last* piece.",
+    )
 
 
 @exercise("legal-tags", title="What may follow", notebook=NOTEBOOK)

@@ -161,6 +161,13 @@ def begins_at_zero(word_ids, labels):
     return [-100, *marks[1:]] if word_ids[0] == 0 else marks
 
 
+def wraps_around(word_ids, labels):
+    return [
+        -100 if word is None or word == word_ids[place - 1] else labels[word]
+        for place, word in enumerate(word_ids)
+    ]
+
+
 def zero_is_no_word(word_ids, labels):
     marks = zip(word_ids, right_alignment(word_ids, labels), strict=True)
     return [mark if word else -100 for word, mark in marks]
@@ -261,6 +268,7 @@ WRONG = {
         ("zero is lost", zero_is_lost, "like any other"),
         ("compares labels", compares_labels, "same label"),
         ("before is 0", begins_at_zero, "not even word 0"),
+        ("wraps around", wraps_around, "the *last* piece"),
         ("word 0 is none", zero_is_no_word, "`word is None`"),
         ("no specials", no_specials, "special tokens are missing"),
         ("labels of words", lambda ids, labels: labels, "each *word*"),
