@@ -212,6 +212,11 @@ def lora_forward(answer: Any) -> None:
         near(plain + alpha / rank * change),
         "The result is not W x + α / r · B A x: first A (`down`), then B (`up`).",
     )
+    thin = _tensor(call(answer, x, weight, down[:1], up[:, :1], alpha), (3, 5))
+    expect(
+        torch.allclose(thin, plain + alpha * (x @ down[:1].T @ up[:, :1].T), atol=1e-4),
+        f"Right for rank {rank}, and not for rank 1: take the rank from `down`.",
+    )
 
 
 @exercise("smoothed-loss", title="The smoothed loss", notebook=NOTEBOOK)

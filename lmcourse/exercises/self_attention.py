@@ -114,6 +114,13 @@ def attention_weights(answer: Any) -> None:
         f"{right.numpy().round(3).tolist()}, and yours are "
         f"{value.numpy().round(3).tolist()}.",
     )
+    query, keys = _random(4, seed=3), _random(3, 4, seed=4)
+    value = _tensor(call(answer, query, keys), "A tensor of weights")
+    expect(
+        value.shape == (3,) and _close(value, (keys @ query / 2).softmax(-1)),
+        f"Right for queries of {size} numbers, and not for those of 4: take the root "
+        "of *this* query's size, `query.shape[-1]`.",
+    )
 
 
 @exercise("causal-weights", title="Hide the future", notebook=NOTEBOOK)

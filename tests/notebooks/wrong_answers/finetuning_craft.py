@@ -244,6 +244,7 @@ WRONG = {
         ("change alone", lora(by_rank, keep=False), "change alone"),
         ("not by the rank", lora(lambda alpha, *_: alpha), "divided by the rank"),
         ("no factor", lora(lambda *_: 1), "is missing"),
+        ("rank 2 for ever", lora(lambda alpha, *_: alpha / 2), "not for rank 1"),
         ("long side", lora(lambda alpha, down, up: alpha / len(up)), "*short* side"),
         ("factor on all", lora(by_rank, all_of_it=True), "change alone, and"),
         ("rank by alpha", lora(lambda a, down, up: len(down) / a), "yours is 0.333"),

@@ -147,6 +147,7 @@ WRONG = {
     "attention-weights": [
         ("not divided", lambda q, k: (k @ q).softmax(-1), "not divided by √size"),
         ("by the size", lambda q, k: (k @ q / len(q)).softmax(-1), "its *root*"),
+        ("always 3", lambda q, k: (k @ q / 3).softmax(-1), "not for those of 4"),
         (
             "by the number",
             lambda q, k: (k @ q / math.sqrt(len(k))).softmax(-1),
