@@ -32,7 +32,7 @@ SECONDS = {"cuda": 220, "cpu": 4 * 3600}  # that the main run may take
 TIMED = {"cuda": (20, 100), "cpu": (1, 3)}  # steps to get warm, and to be timed
 MOST = 10_000  # steps of a main run
 RATE = 1e-3
-FURTHER_SIZE, FURTHER_STEPS = 64, 8_000
+FURTHER_SIZE, FURTHER_STEPS = 64, 4_000
 SHORT = 4_000  # steps of a run that is only compared
 SENTENCES = [
     "中华人民[MASK]和国",
