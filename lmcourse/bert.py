@@ -32,6 +32,7 @@ from torch.nn import functional
 
 from .attention import MultiHeadAttention
 from .batches import padded
+from .checkpoints import load_tensors
 
 SPREAD = 0.02  # the standard deviation of the weights before training
 
@@ -80,7 +81,8 @@ class Config:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))
-        for name in ("vocabulary_size", "width", "num_heads", "inner", "max_length"):
+        sizes = "vocabulary_size", "width", "num_layers", "num_heads", "inner"
+        for name in (*sizes, "max_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected 1 or more")
         for name in ("dropout", "attention_dropout"):
@@ -171,7 +173,8 @@ class Embeddings(nn.Module):
         """Return (batch, time, width) for tokens and types (batch, time).
 
         Raises:
-            ValueError: there are more tokens than positions.
+            ValueError: there are more tokens than positions, or a token has a number
+                beyond the vocabulary.
         """
         time, most = tokens.shape[1], self.positions.num_embeddings
         if time > most:
@@ -179,7 +182,13 @@ class Embeddings(nn.Module):
                 f"{time} tokens are more than the {most} positions of this model: cut "
                 "the text"
             )
-        what = self.tokens(tokens)  # (batch, time, width)
+        try:
+            what = self.tokens(tokens)  # (batch, time, width)
+        except IndexError as error:
+            raise ValueError(
+                f"a token's number is not below {self.tokens.num_embeddings}, the "
+                "vocabulary of this model: use the tokenizer from the same folder"
+            ) from error
         where = self.positions.weight[:time]  # (time, width)
         which = self.types.weight[0]  # (width,)
         if types is not None:
@@ -552,6 +561,11 @@ def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:
 
 def _looks(tokens: Tensor, types: Tensor | None, mask: Tensor | None) -> Tensor | None:
     """Return the mask as attention wants it, (batch, 1, 1, time), after a check."""
+    if tokens.ndim != 2:
+        raise ValueError(
+            f"tokens are {tuple(tokens.shape)}: give (batch, time), also for one text, "
+            "see `inputs`"
+        )
     for name, given in (("types", types), ("mask", mask)):
         if given is not None and given.shape != tokens.shape:
             raise ValueError(
@@ -611,14 +625,19 @@ _COPIES = {
 
 
 def _in_transformers(name: str) -> str:
-    """Return what `transformers` calls a weight.
+    """Return what `transformers` calls a weight; raise `ValueError` if it has none.
 
     >>> _in_transformers("bert.encoder.layers.3.attention_norm.weight")
     'bert.encoder.layer.3.attention.output.LayerNorm.weight'
     """
     prefix = "bert." * name.startswith("bert.")
     part, _, kind = name.removeprefix("bert.").rpartition(".")
-    theirs = NAMES[re.sub(r"\d+", "#", part)]
+    theirs = NAMES.get(re.sub(r"\d+", "#", part))
+    if theirs is None:
+        raise ValueError(
+            f"{name} is no weight of a plain BERT, so `transformers` has no name for "
+            "it: after LoRA, call merge_lora first"
+        )
     for number in re.findall(r"\d+", part):
         theirs = theirs.replace("#", number)
     return f"{prefix}{theirs}.{kind}"
@@ -637,7 +656,7 @@ def _bare(name: str) -> str:
 
 def _load(model: _Model, file: Path) -> Loaded:
     """Load weights from a file into a model, in place; return what was left over."""
-    stored = {_bare(n): w for n, w in safetensors.torch.load_file(file).items()}
+    stored = {_bare(n): w for n, w in load_tensors(file).items()}
     own = model.state_dict()
     wanted = {_bare(_in_transformers(name)): name for name in own}
     missing = sorted(wanted.keys() - stored.keys())

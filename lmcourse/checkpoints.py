@@ -41,9 +41,17 @@ def write(
 
 
 def read(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors and facts of a checkpoint, but not the model's weights."""
-    facts = json.loads((checkpoint / "training.json").read_text("utf-8"))
-    return safetensors.torch.load_file(checkpoint / "training.safetensors"), facts
+    """Return the tensors and facts of a checkpoint, but not the model's weights.
+
+    Raises:
+        ValueError: one of its files is damaged.
+    """
+    file = checkpoint / "training.json"
+    try:
+        facts = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise _damaged(file, error) from error
+    return load_tensors(checkpoint / "training.safetensors"), facts
 
 
 def path(folder: Path, step: int) -> Path:
@@ -66,9 +74,29 @@ def prune(folder: Path, keep: int, best: int | None) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Delete what a killed training left half written or half deleted."""
+    """Make the folder, and delete what a killed training left half done in it."""
+    folder.mkdir(parents=True, exist_ok=True)
     for part in folder.glob("step-*.part"):
         shutil.rmtree(part)
+
+
+def load_tensors(file: str | Path) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file by name.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        return safetensors.torch.load_file(file)
+    except safetensors.SafetensorError as error:
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: str | Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{file} is damaged ({error}): copy or download it again; if it is part of a "
+        "checkpoint, delete its folder, and the training goes on from the one before"
+    )
 
 
 def load_weights(model: nn.Module, file: str | Path) -> None:
@@ -76,13 +104,13 @@ def load_weights(model: nn.Module, file: str | Path) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file holds the weights of another model.
+        ValueError: the file is damaged, or holds the weights of another model.
     """
     if not Path(file).exists():
         raise FileNotFoundError(
             f"{file} does not exist: give the path of a file model.safetensors"
         )
-    weights = safetensors.torch.load_file(file)
+    weights = load_tensors(file)
     other = f"{file} holds the weights of another model: build the one that it was "
     other += "trained as, or train in another folder. "
     if differing := sorted(weights.keys() ^ _own(model).keys()):

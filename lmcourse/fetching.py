@@ -221,7 +221,7 @@ def _listed(
 ) -> "DistributionPackage":
     """Return the entry of an index that has the archive's digest, or else its name.
 
-    Some indexes list no digests; `_verify` looks at what arrives in any case.
+    Some indexes list no digests; `verify` looks at what arrives in any case.
     """
     for package in packages:
         if archive.sha256 in package.digests.values():

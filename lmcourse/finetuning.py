@@ -6,10 +6,11 @@ a new head. Everything here hands its batches, losses and rates to `training.tra
 """
 
 import math
+import operator
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from torch.nn import functional
 
 from .batches import IGNORED, Batch, by_length, padded
 from .bert import inputs
-from .pretraining import CLS, SEP, UNKNOWN, Batches
+from .pretraining import CLS, SEP, UNKNOWN, Batches, evaluating
 from .training import Loss, State
 
 if TYPE_CHECKING:
@@ -53,14 +54,39 @@ def text_examples(
         longest: how many tokens a text has at most, special ones included.
 
     Raises:
-        ValueError: not as many labels as texts.
+        ValueError: not as many labels as texts, something else than a text or than the
+            number of a class, or `longest` below 3.
     """
     if len(texts) != len(labels):
         raise ValueError(f"{len(texts)} texts and {len(labels)} labels: give one each")
-    around = _around(tokenizer)
+    around, room, classes = _around(tokenizer), _room(longest), map(_class, labels)
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(
+                f"text {place} is {text!r}: give a string, or leave it out"
+            )
     encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
-    numbers = (encoding.ids[: longest - 2] for encoding in encoded)
-    return [Example(around(n), label) for n, label in zip(numbers, labels, strict=True)]
+    numbers = (encoding.ids[:room] for encoding in encoded)
+    return [
+        Example(around(n), label) for n, label in zip(numbers, classes, strict=True)
+    ]
+
+
+def _class(label: Any) -> int:
+    """Return a class as a number of Python's, also if NumPy or PyTorch counts it."""
+    try:
+        return int(operator.index(label))  # True is 1
+    except TypeError:
+        raise ValueError(
+            f"a label is {label!r}: give the number of its class, 0, 1, 2, …"
+        ) from None
+
+
+def _room(longest: int) -> int:
+    """Return how many tokens fit between the special ones."""
+    if longest < 3:
+        raise ValueError(f"longest is {longest}: expected 3 or more, two are special")
+    return longest - 2
 
 
 def word_examples(
@@ -84,7 +110,7 @@ def word_examples(
         joined: words are read without spaces between them, as Chinese is written.
 
     Raises:
-        ValueError: a sentence has not as many labels as words.
+        ValueError: a sentence has not as many labels as words, or `longest` is below 3.
     """
     for some, their in zip(words, labels, strict=True):
         if len(some) != len(their):
@@ -92,7 +118,7 @@ def word_examples(
                 f"{len(some)} words and {len(their)} labels in "
                 f"{' '.join(some)[:40]!r}: give a label for each word"
             )
-    around, room = _around(tokenizer), longest - 2
+    around, room = _around(tokenizer), _room(longest)
     found = []
     every = _tokens_of_words(words, tokenizer, joined)
     for numbers, their in zip(every, labels, strict=True):
@@ -116,7 +142,8 @@ def _tokens_of_words(
     """Yield for each sentence the token numbers of each of its words.
 
     A word that has none of its own, because it is empty to the tokenizer or part of a
-    longer run that is unknown, is ``[UNK]``.
+    longer run that is unknown, is ``[UNK]``. Joined words that share a token are read
+    alone, so that each has one for its label.
     """
     unknown = tokenizer.token_to_id(UNKNOWN)
     texts = ["".join(some) for some in words] if joined else [[*some] for some in words]
@@ -125,14 +152,19 @@ def _tokens_of_words(
     )
     for some, encoding in zip(words, encoded, strict=True):
         numbers: list[list[int]] = [[] for _ in some]
+        shared: set[int] = set()
         owner = [place for place, word in enumerate(some) for _ in word]
-        places = (
-            [owner[start] for start, _ in encoding.offsets]
-            if joined
-            else encoding.word_ids
-        )
-        for number, place in zip(encoding.ids, places, strict=True):
-            numbers[place].append(number)
+        if not joined:
+            places = [(place, place) for place in encoding.word_ids]
+        else:
+            places = [(owner[start], owner[end - 1]) for start, end in encoding.offsets]
+        for number, (first, last) in zip(encoding.ids, places, strict=True):
+            numbers[first].append(number)
+            if first < last and number != unknown:
+                shared.update(range(first, last + 1))
+        for place in shared:
+            alone = tokenizer.encode(some[place], add_special_tokens=False)
+            numbers[place] = alone.ids
         yield [each or [unknown] for each in numbers]
 
 
@@ -211,20 +243,18 @@ def predict(
         For each text float32 (classes,), for each labelled sentence (words, classes):
         only tokens with a label count.
     """
-    device, training = next(model.parameters()).device, model.training
-    model.eval()
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].tokens))
     found: dict[int, np.ndarray] = {}
-    for start in range(0, len(order), size):
-        chosen = order[start : start + size]
-        *read, labels = batch_of([examples[i] for i in chosen], pad)
-        logits, _ = model(*(part.to(device) for part in read))
-        logits = logits.float().cpu().numpy()  # (batch, …, classes)
-        if labels.ndim == 2:
-            counts = (labels != IGNORED).numpy()  # (batch, longest)
-            logits = [row[keep] for row, keep in zip(logits, counts, strict=True)]
-        found |= dict(zip(chosen, logits, strict=True))
-    model.train(training)
+    with evaluating(model) as device:
+        for start in range(0, len(order), size):
+            chosen = order[start : start + size]
+            *read, labels = batch_of([examples[i] for i in chosen], pad)
+            logits, _ = model(*(part.to(device) for part in read))
+            logits = logits.float().cpu().numpy()  # (batch, …, classes)
+            if labels.ndim == 2:
+                counts = (labels != IGNORED).numpy()  # (batch, longest)
+                logits = [row[keep] for row, keep in zip(logits, counts, strict=True)]
+            found |= dict(zip(chosen, logits, strict=True))
     return [found[i] for i in range(len(examples))]
 
 
@@ -268,9 +298,14 @@ def class_weights(labels: Sequence[int], classes: int) -> Tensor:
     n / (classes · n_c), King and Zeng 2001, “Logistic regression in rare events data”.
 
     Raises:
-        ValueError: a class has no example.
+        ValueError: a class has no example, or a label is beyond the classes.
     """
     counts = np.bincount(labels, minlength=classes)
+    if len(counts) > classes:
+        raise ValueError(
+            f"a label is {len(counts) - 1}, and {classes} classes are numbered from 0 "
+            f"to {classes - 1}: give the number of all classes"
+        )
     if (counts == 0).any():
         raise ValueError(
             f"class {int(counts.argmin())} has no example, so no weight makes up for it"
@@ -322,7 +357,12 @@ def adversarial(loss: Loss, embedding: nn.Module, epsilon: float = 1.0) -> Loss:
 
     def attacked(model: nn.Module, batch: Batch, state: State) -> tuple[Tensor, State]:
         seen: list[Tensor] = []
-        with embedding.register_forward_hook(lambda *call: seen.append(call[-1])):
+
+        def keep(module: nn.Module, given: Any, vectors: Tensor) -> None:
+            # The vectors of a frozen table would have no gradient otherwise.
+            seen.append(vectors.requires_grad_())
+
+        with embedding.register_forward_hook(keep):
             plain, after = loss(model, batch, state)
         (gradient,) = torch.autograd.grad(plain, seen[0], retain_graph=True)
         length = gradient.flatten(1).norm(dim=1).clamp(min=1e-12)  # (batch,)
@@ -341,8 +381,13 @@ def layer_of(name: str, num_layers: int) -> int:
     """Return how deep a weight of a BERT lies: 0 for embeddings, then 1, 2, …
 
     Pooler and head are above the last layer.
+
+    Raises:
+        ValueError: the weight is in a layer beyond the last one.
     """
     found = re.search(r"encoder\.layers\.(\d+)\.", name)
+    if found and int(found[1]) >= num_layers:
+        raise ValueError(f"{name} lies beyond {num_layers} layers: give their number")
     if found:
         return int(found[1]) + 1
     return 0 if "embeddings." in name else num_layers + 1
@@ -428,21 +473,22 @@ def best_tags(scores: np.ndarray, names: Sequence[str]) -> list[str]:
 
     Args:
         scores: (words, tags), logits or log-probabilities.
-        names: of the tags, ``O`` among them.
+        names: of the tags.
     """
+    if not len(scores):
+        return []
     allowed = [[follows(before, after) for after in names] for before in names]
     step = np.where(allowed, 0.0, -np.inf)  # (before, after)
-    total = np.where([name == "O" for name in names], 0.0, -np.inf)  # before all words
-    origins = []
-    for row in scores:
+    first = np.where([follows("O", name) for name in names], 0.0, -np.inf)
+    total, origins = scores[0] + first, []
+    for row in scores[1:]:
         paths = total[:, None] + step  # (before, after)
         origins.append(paths.argmax(0))
         total = paths.max(0) + row
-    number, path = int(total.argmax()), []
+    path = [int(total.argmax())]
     for origin in reversed(origins):
-        path.append(names[number])
-        number = int(origin[number])
-    return path[::-1]
+        path.append(int(origin[path[-1]]))
+    return [names[number] for number in reversed(path)]
 
 
 class Scores(NamedTuple):
@@ -462,8 +508,11 @@ def entity_counts(
         int (sentences, 3), for `entity_scores`, and for resampling sentences.
 
     Raises:
-        ValueError: not as many sentences, or tags in one of them.
+        ValueError: not as many sentences, or tags in one of them; or the tags of one
+            sentence, and not a list of them for each.
     """
+    if any(isinstance(tags, str) for tags in (*true, *predicted)):
+        raise ValueError("give a list of tags for each sentence: [[…], […]]")
     if [*map(len, true)] != [*map(len, predicted)]:
         raise ValueError(
             "true and predicted tags differ in length: give one tag a word, for words "
@@ -490,12 +539,14 @@ def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float
     """Return where the mean over all seeds lies, from a few: Student's t interval.
 
     Raises:
-        ValueError: fewer than two values.
+        ValueError: fewer than two values, or `level` is not between 0 and 1.
     """
     from scipy.stats import t
 
     if len(values) < 2:
         raise ValueError(f"{len(values)} value: an interval needs two or more seeds")
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}: expected between 0 and 1, such as 0.95")
     mean, half = np.mean(values), t.isf((1 - level) / 2, len(values) - 1)
     half *= np.std(values, ddof=1) / math.sqrt(len(values))
     return float(mean - half), float(mean + half)

@@ -47,7 +47,7 @@ class LoRALinear(nn.Module):
     def merged(self) -> nn.Linear:
         """Return the map with its change added in."""
         self.linear.weight += self.scaling * self.up @ self.down  # (out, in)
-        return self.linear.requires_grad_(True)
+        return self.linear
 
 
 def add_lora(
@@ -65,16 +65,19 @@ def add_lora(
         rank, alpha, dropout: see `LoRALinear`.
         targets: the last part of the names of maps that get a change.
         learn: the first part of the names of weights that go on learning as they are:
-            a new head.
+            a new head; ``bert.pooler`` as well if it was not pre-trained.
 
     Returns:
         How many numbers learn.
 
     Raises:
-        ValueError: `rank` is below 1, or no linear map has such a name.
+        ValueError: `rank` is below 1, or nothing has such a name.
     """
     if rank < 1:
         raise ValueError(f"rank is {rank}: expected 1 or more")
+    for what, names in (("targets", targets), ("learn", learn)):
+        if isinstance(names, str):
+            raise ValueError(f"{what} is {names!r}: give several names, [{names!r}]")
     found = {
         name: module
         for name, module in model.named_modules()
@@ -82,7 +85,14 @@ def add_lora(
     }
     if not found:
         raise ValueError(f"no linear map of the model is called {' or '.join(targets)}")
-    for name, weight in model.named_parameters():
+    weights = dict(model.named_parameters())
+    for start in learn:
+        if not any(name.startswith(start) for name in weights):
+            raise ValueError(
+                f"no weight's name begins with {start!r}: say in `learn` what goes on "
+                "learning besides the changes, such as a new head, or give ()"
+            )
+    for name, weight in weights.items():
         weight.requires_grad_(name.startswith(tuple(learn)))
     for name, linear in found.items():
         _replace(model, name, LoRALinear(linear, rank, alpha, dropout))
@@ -90,10 +100,14 @@ def add_lora(
 
 
 def merge_lora(model: nn.Module) -> None:
-    """Add all changes to their matrices, in place; the model is a plain one again."""
+    """Add all changes to their matrices, in place.
+
+    The model is a plain one again, and all of its weights learn.
+    """
     found = [(n, m) for n, m in model.named_modules() if isinstance(m, LoRALinear)]
     for name, module in found:
         _replace(model, name, module.merged())
+    model.requires_grad_(True)
 
 
 def _replace(model: nn.Module, name: str, module: nn.Module) -> None:

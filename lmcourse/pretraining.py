@@ -12,13 +12,13 @@ Batches are those of `lmcourse.bert`: tokens, types, mask and, last, what to pre
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 PAD, UNKNOWN, CLS, SEP, MASK = SPECIALS = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+Group = TypeVar("Group", bound=Hashable)
 Batches = Callable[[int], Iterator[Batch]]  # the number of an epoch → its batches
 
 
@@ -105,7 +106,10 @@ def read_tokenizer(folder: str | Path) -> "Tokenizer":
         )
     stored = json.loads(settings.read_text("utf-8")) if settings.exists() else {}
     lower = stored.get("do_lower_case", True)
-    return BertWordPieceTokenizer(str(file), lowercase=lower)._tokenizer
+    made = BertWordPieceTokenizer(
+        str(file), lowercase=lower, strip_accents=stored.get("strip_accents")
+    )
+    return made._tokenizer
 
 
 def own_bert() -> Path:
@@ -176,8 +180,14 @@ class Masking:
 
     @classmethod
     def of(cls, tokens: Sequence[str], **changes: float) -> "Masking":
-        """Return the masking for a vocabulary with BERT's five special tokens."""
+        """Return the masking for a vocabulary with BERT's five special tokens.
+
+        Raises:
+            ValueError: one of them is not in it; see also the class.
+        """
         numbers = {token: number for number, token in enumerate(tokens)}
+        if missing := [token for token in SPECIALS if token not in numbers]:
+            raise ValueError(f"the vocabulary lacks {', '.join(missing)}: add them")
         specials = tuple(numbers[token] for token in SPECIALS)
         return cls(len(tokens), numbers[MASK], specials, **changes)
 
@@ -387,33 +397,41 @@ def mean_loss(model: nn.Module, batches: Iterable[Batch], loss: Loss) -> float:
         model: in evaluation mode, whatever mode it was in, while this runs.
         batches: always the same ones, so that two evaluations compare.
         loss: `mlm_loss`, `pretraining_loss`, or a function like them.
+
+    Raises:
+        ValueError: nothing is asked in the batches.
     """
     total, count = 0.0, 0
-    with _evaluating(model) as device:
+    with evaluating(model) as device:
         for batch in batches:
             total += float(loss(model, _on(batch, device), None)[0])
             count += int((batch[-1] != IGNORED).sum())
+    if not count:
+        raise ValueError(
+            "the batches ask for nothing: give a list of them, since a generator is "
+            "used up after one look"
+        )
     return total / count
 
 
 @torch.no_grad()
 def loss_by_group(
-    model: nn.Module, batches: Iterable[Batch], groups: Sequence[str]
-) -> dict[str, tuple[int, float]]:
+    model: nn.Module, batches: Iterable[Batch], groups: Sequence[Group]
+) -> dict[Group, tuple[int, float]]:
     """Return how many tokens of each group were predicted, and their mean loss.
 
     Args:
         model: a `bert.ForMaskedLM`.
         batches: from `mlm_batches`.
         groups: the name of each token's group, by its number: `kind` of each, or a
-            band of ranks, since vocabularies are ordered by count.
+            band of ranks, since vocabularies are ordered by count, or both in a tuple.
 
     Returns:
         group → tokens and nats a token, the largest group first.
     """
-    counts: Counter[str] = Counter()
-    sums: Counter[str] = Counter()
-    with _evaluating(model) as device:
+    counts: Counter[Group] = Counter()
+    sums: Counter[Group] = Counter()
+    with evaluating(model) as device:
         for batch in batches:
             *inputs, targets = _on(batch, device)
             places = targets != IGNORED  # (batch, time)
@@ -443,7 +461,7 @@ def fill(
         )
     tokens = torch.tensor([tokenizer.encode(text).ids])  # (1, time)
     places = tokens == tokenizer.token_to_id(MASK)  # (1, time)
-    with _evaluating(model) as device:
+    with evaluating(model) as device:
         logits, _ = model(tokens.to(device), places=places.to(device))
     best = logits.float().softmax(-1).topk(top)  # each (masks, top)
     return [
@@ -455,7 +473,7 @@ def fill(
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[torch.device]:
+def evaluating(model: nn.Module) -> Iterator[torch.device]:
     """Keep a model in evaluation mode for a while; give the device that it is on."""
     training = model.training
     model.eval()

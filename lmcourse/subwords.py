@@ -563,7 +563,8 @@ class Tokenizer:
 
         Raises:
             FileNotFoundError: there is neither ``vocab.txt`` nor ``tokenizer.json``.
-            ValueError: the tokens are not numbered 0, 1, 2 …
+            ValueError: the tokens are not numbered 0, 1, 2 …, or the tokenizer is that
+                of another model.
         """
         lines, whole, config = (
             Path(folder) / name
@@ -575,7 +576,10 @@ class Tokenizer:
             lowercase = said.get("do_lower_case", True)
         elif whole.exists():
             everything = json.loads(whole.read_text("utf-8"))
-            ids, said = everything["model"]["vocab"], everything["normalizer"]
+            said = everything["normalizer"] or {}
+            if said.get("type") != "BertNormalizer":
+                raise ValueError(f"{whole} is the tokenizer of another model than BERT")
+            ids = everything["model"]["vocab"]
             vocabulary, lowercase = sorted(ids, key=ids.get), said["lowercase"]
             if [ids[token] for token in vocabulary] != [*range(len(ids))]:
                 raise ValueError(f"{whole} does not number its tokens 0, 1, 2 …")
@@ -640,7 +644,8 @@ class Tokenizer:
             ValueError: `max_length` has no room for the special tokens, or a text is
                 neither a string nor a list of strings.
         """
-        parts = [self._find(part) for part in (text, pair) if part is not None]
+        both = (text,) if pair is None else (text, pair)
+        parts = [self._find(part) for part in both]
         if max_length is not None:
             room = max_length - 1 - len(parts)
             if room < 0:

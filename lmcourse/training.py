@@ -172,7 +172,8 @@ def train(
         loss: `each_alone`, `carry_state`, or a function like them.
         scale: a weight's name → what its learning rate is multiplied by, above 0; None
             gives all weights the same rate.
-        folder: where checkpoints are written and looked for; None for none.
+        folder: where checkpoints are written and looked for; None for none. Data,
+            `loss` and `dev` are taken to be those of the training that it holds.
         log: where TensorBoard finds its curves; None for none.
 
     Returns:
@@ -180,7 +181,9 @@ def train(
 
     Raises:
         ValueError: `patience` without `dev`, no batches, a scale that is not above 0,
-            or a folder that holds the training of another model, recipe or scale.
+            or a folder that holds the training of another model, recipe or scale,
+            or one in which other weights learn, or a damaged one.
+        FileNotFoundError: the folder has lost its best checkpoint.
         BadLoss: the loss is not a number; names the step, the batch and the rate.
     """
     if recipe.patience is not None and dev is None:
@@ -218,6 +221,8 @@ class _Training:
         torch.manual_seed(recipe.seed + self.rank)
         self.plain = model
         self.factors = _factors(model, scale)
+        named = model.named_parameters()
+        self.learning = [name for name, weight in named if weight.requires_grad]
         groups = _groups(model, recipe.weight_decay, self.factors)
         self.model, self.optimizer = self.accelerator.prepare(
             model, torch.optim.AdamW(groups)
@@ -313,7 +318,10 @@ class _Training:
         which = "batch" if one else f"the {self.recipe.accumulate} batches up to"
         where = f"at step {self.step}, {which} {self.index} of epoch {self.epoch}"
         if count == 0:
-            raise ValueError(f"{where}: there is nothing to predict")
+            raise ValueError(
+                f"{where}: there is nothing to predict; make batches larger, or leave "
+                "out those that ask for nothing"
+            )
         # In fp16 Accelerate's scaler meets infinite gradients and skips the step.
         if math.isfinite(loss) and (self.scaler or math.isfinite(norm)):
             return
@@ -390,6 +398,7 @@ class _Training:
             facts = {
                 "recipe": asdict(self.recipe),
                 "factors": self.factors,
+                "learning": self.learning,
                 "step": self.step,
                 "epoch": self.epoch,
                 "index": self.index,
@@ -445,9 +454,20 @@ class _Training:
         self.history = [Progress(**row) for row in facts["history"]]
         best = self.best()
         if best:
-            self.load(checkpoints.path(self.folder, best.step))
+            kept = checkpoints.path(self.folder, best.step)
+            if not kept.exists():
+                raise FileNotFoundError(
+                    f"{kept} is gone, and with it the best weights so far: put it "
+                    f"back, or delete {self.folder} to train anew"
+                )
+            self.load(kept)
             self.keep_best()
         self.load(newest)
+        if facts.get("learning", self.learning) != self.learning:
+            raise ValueError(
+                f"{self.folder} holds a training in which other weights learn: choose "
+                "another folder, delete this one, or freeze the same ones again"
+            )
         self.restore(tensors)
         for name in ("step", "epoch", "index", "tokens", "seconds"):
             setattr(self, name, facts[name])

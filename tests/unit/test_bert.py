@@ -351,6 +351,21 @@ def test_too_long_a_text_is_an_error():
         Bert(SMALL)(torch.ones(1, 17, dtype=torch.long))
 
 
+def test_tokens_that_are_no_batch_or_of_another_vocabulary_are_errors():
+    with pytest.raises(ValueError, match=r"tokens are \(3,\): give \(batch, time\)"):
+        Bert(SMALL)(torch.tensor([2, 7, 3]))
+    with pytest.raises(ValueError, match="not below 40, the vocabulary"):
+        Bert(SMALL)(torch.tensor([[2, 40, 3]]))
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    Bert(SMALL).save_pretrained(tmp_path)
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(ValueError, match=r"model\.safetensors is damaged"):
+        Bert.from_pretrained(tmp_path)
+
+
 def test_only_the_wanted_places_are_predicted():
     model = randomise(ForPretraining(SMALL))
     tokens, types, mask = small_batch()
@@ -403,6 +418,7 @@ def test_inputs_fill_up_short_rows():
     [
         {"dropout": 1.0},
         {"width": 0},
+        {"num_layers": -1},
         {"pad": 40},
         {"num_heads": 5},
         {"labels": ("yes", "yes")},

@@ -93,6 +93,35 @@ def test_texts_are_those_of_transformers(english):
         text_examples(texts, [0], read_tokenizer(english))
 
 
+def test_labels_may_be_those_of_numpy_and_torch_but_must_be_numbers(english):
+    tokenizer = read_tokenizer(english)
+    for labels in (np.array([1, 0]), torch.tensor([1, 0]), [True, False]):
+        target = batch_of(text_examples(["the", "film"], labels, tokenizer))[-1]
+        assert target.dtype == torch.int64
+        assert target.tolist() == [1, 0]
+    with pytest.raises(ValueError, match="a label is 'good': give the number"):
+        text_examples(["the"], ["good"], tokenizer)
+    with pytest.raises(ValueError, match="text 1 is nan: give a string"):
+        text_examples(["the", math.nan], [0, 1], tokenizer)
+    with pytest.raises(ValueError, match="longest is 2: expected 3 or more"):
+        text_examples(["the"], [0], tokenizer, longest=2)
+    with pytest.raises(ValueError, match="longest is 2: expected 3 or more"):
+        word_examples([["the"]], [[0]], tokenizer, longest=2)
+
+
+def test_joined_words_that_share_a_token_are_read_alone(english):
+    tokenizer = read_tokenizer(english)
+    (example,) = word_examples(
+        [["s", "een", "film"]], [[1, 2, 3]], tokenizer, joined=True
+    )
+    assert [tokenizer.id_to_token(n) for n in example.tokens[1:-1]] == ["[UNK]"] * 3
+    write_tokenizer([*SPECIALS, "s", "e", "##e", "se", "##en", "n"], english / "parts")
+    tokenizer = read_tokenizer(english / "parts")
+    (example,) = word_examples([[*"seen"]], [[1, 2, 3, 4]], tokenizer, joined=True)
+    assert [tokenizer.id_to_token(n) for n in example.tokens[1:-1]] == [*"seen"]
+    assert example.label == [IGNORED, 1, 2, 3, 4, IGNORED]
+
+
 def test_a_word_has_its_label_at_its_first_token(english):
     tokenizer = read_tokenizer(english)
     words = [["the", "unbelievable", "film", "."]]
@@ -164,6 +193,7 @@ def test_the_best_tags_are_the_best_of_all_legal_ones():
             best = max(rows, key=lambda row: scores[range(words), row].sum())
             assert best_tags(scores, names) == [names[number] for number in best]
     assert best_tags(np.zeros((0, len(names))), names) == []
+    assert best_tags(np.array([[0.0, 5.0]] * 2), ("no", "yes")) == ["yes", "yes"]
 
 
 def test_legal_labels_differ_only_where_the_likeliest_are_not_possible(chinese):
@@ -238,6 +268,8 @@ def test_class_weights_are_those_of_scikit_learn():
     assert np.mean(class_weights(labels, 3).numpy()[labels]) == pytest.approx(1)
     with pytest.raises(ValueError, match="class 3 has no example"):
         class_weights(labels, 4)
+    with pytest.raises(ValueError, match="a label is 2, and 2 classes"):
+        class_weights(labels, 2)
 
 
 def test_fgm_moves_each_text_as_far_as_asked_and_uphill():
@@ -273,6 +305,19 @@ def test_a_model_learns_with_fgm_and_weights():
     assert np.mean(np.array(found) == labels) > 0.9
 
 
+def test_fgm_moves_the_vectors_of_a_frozen_table_as_well():
+    model, frozen = new_model(), new_model()
+    freeze(frozen, 1)
+    batch = batch_of(EXAMPLES[:8])
+    losses = [
+        adversarial(label_loss(), each.bert.embeddings.tokens)(each, batch, None)[0]
+        for each in (model, frozen)
+    ]
+    assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-6)
+    losses[1].backward()
+    assert frozen.bert.embeddings.tokens.weight.grad is None
+
+
 # ---------------------------------------------------------------- freezing and rates
 
 
@@ -293,6 +338,8 @@ def test_frozen_weights_stay_and_the_others_learn(depth):
         1: "bert.encoder.layers.0.inner.bias",
     }
     assert all(layer_of(name, 2) == n for n, name in expected.items())
+    with pytest.raises(ValueError, match=r"layers\.2\..* lies beyond 2 layers"):
+        layer_of("bert.encoder.layers.2.inner.bias", 2)
     with pytest.raises(ValueError, match="depth is 4: expected 0 to 3"):
         freeze(model, 4)
 
@@ -335,6 +382,8 @@ def test_entity_scores_are_those_of_seqeval(sentences):
 def test_tags_of_unequal_length_are_refused():
     with pytest.raises(ValueError, match="differ in length"):
         entity_counts([["O"]], [["O", "O"]])
+    with pytest.raises(ValueError, match="a list of tags for each sentence"):
+        entity_counts(["B-PER", "O"], ["B-PER", "O"])
 
 
 def test_names_of_tags():
@@ -351,6 +400,8 @@ def test_intervals_hold_as_often_as_they_say():
     assert 0.95 * 400 - 25 < hits < 0.95 * 400 + 18
     with pytest.raises(ValueError, match="1 value"):
         interval([0.5])
+    with pytest.raises(ValueError, match="level is 95"):
+        interval([0.5, 0.6], level=95)
     right = random.random(500) < 0.8
     low, high = bootstrap(right)
     half = 1.96 * math.sqrt(0.8 * 0.2 / 500)

@@ -45,6 +45,7 @@ def test_merged_it_is_a_plain_model_that_says_the_same(tmp_path):
     expected = model(*BATCH[:-1])[0]
     merge_lora(model)
     assert not any(isinstance(module, LoRALinear) for module in model.modules())
+    assert all(weight.requires_grad for weight in model.parameters())
     assert torch.allclose(model(*BATCH[:-1])[0], expected, atol=1e-6)
     model.save_pretrained(tmp_path)
     loaded = ForClassification.from_pretrained(tmp_path)
@@ -102,3 +103,12 @@ def test_bad_input_is_refused():
         add_lora(new_model(), rank=0)
     with pytest.raises(ValueError, match="is called q_proj or v_proj"):
         add_lora(new_model(), targets=("q_proj", "v_proj"))
+    with pytest.raises(ValueError, match="begins with 'clasifier'"):
+        add_lora(new_model(), learn=("clasifier",))
+    with pytest.raises(ValueError, match=r"learn is 'bert': give .* \['bert'\]"):
+        add_lora(new_model(), learn="bert")
+
+
+def test_before_it_is_merged_it_cannot_be_saved_as_a_plain_model(tmp_path):
+    with pytest.raises(ValueError, match="call merge_lora first"):
+        trained().save_pretrained(tmp_path)

@@ -34,6 +34,7 @@ from lmcourse.pretraining import (
     sentence_pairs,
     write_tokenizer,
 )
+from lmcourse.subwords import Tokenizer
 from lmcourse.training import Recipe, train
 
 TOKENS = [*SPECIALS, *"abcdefghijklmnopqrstuvwxyz0123456789"]
@@ -154,6 +155,8 @@ def test_bad_shares_are_refused(changes, message):
         Masking.of(TOKENS, **changes)
     with pytest.raises(ValueError, match="only special tokens"):
         Masking.of(SPECIALS)
+    with pytest.raises(ValueError, match=r"lacks \[PAD\], "):
+        Masking.of(["[MASK]", "a", "b"])
 
 
 # ---------------------------------------------------------------- batches
@@ -307,6 +310,15 @@ def test_losses_by_group_add_up_to_the_mean():
     mean = mean_loss(model, batches, mlm_loss)
     assert total / count == pytest.approx(mean, rel=1e-6)
     assert mean == pytest.approx(math.log(41), rel=0.1)  # it knows nothing yet
+    with pytest.raises(ValueError, match="a generator is used up"):
+        mean_loss(model, iter([]), mlm_loss)
+
+
+def test_a_folder_says_whether_accents_are_kept(tmp_path):
+    tokens = [*SPECIALS, "caf", "##é", "##e"]
+    Tokenizer(tokens, lowercase=True, strip_accents=False).save_pretrained(tmp_path)
+    read = read_tokenizer(tmp_path).encode("Café")
+    assert read.tokens == ["[CLS]", "caf", "##é", "[SEP]"]
 
 
 def test_a_text_is_learnt_and_filled_in(tmp_path):

@@ -558,6 +558,8 @@ def test_bad_input_is_refused_with_what_to_do(tmp_path):
         ours(["a", "b"], ["c"])
     with pytest.raises(ValueError, match=r"got \[1, 2\]: expected a text or a list"):
         ours.encode([1, 2])
+    with pytest.raises(ValueError, match="got None: expected a text"):
+        ours.encode(None, "a pair")
     with pytest.raises(ValueError, match="got 3: expected a text or a list of words"):
         ours(["a", 3])
     with pytest.raises(ValueError, match="nothing to pad: give at least one encoding"):
@@ -567,7 +569,11 @@ def test_bad_input_is_refused_with_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"holds neither vocab.txt nor token"):
         Tokenizer.from_pretrained(tmp_path)
     ids = {token: 2 * number for number, token in enumerate(SPECIALS)}
-    whole = {"model": {"vocab": ids}, "normalizer": {"lowercase": True}}
+    bert = {"type": "BertNormalizer", "lowercase": True}
+    whole = {"model": {"vocab": ids}, "normalizer": bert}
     (tmp_path / "tokenizer.json").write_text(json.dumps(whole))
     with pytest.raises(ValueError, match="does not number its tokens 0, 1, 2"):
+        Tokenizer.from_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").write_text(json.dumps({**whole, "normalizer": None}))
+    with pytest.raises(ValueError, match="tokenizer of another model than BERT"):
         Tokenizer.from_pretrained(tmp_path)

@@ -6,6 +6,7 @@ import json
 import math
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -297,8 +298,41 @@ def test_other_bad_input_is_refused(tmp_path):
         train(new_model(), in_order, replace(RECIPE, clip=2.0), folder=tmp_path)
     with pytest.raises(ValueError, match="weights of another model"):
         train(new_model(TransformerLM), in_order, RECIPE, folder=tmp_path)
+    frozen = new_model()
+    next(frozen.parameters()).requires_grad_(False)
+    with pytest.raises(ValueError, match="in which other weights learn"):
+        train(frozen, in_order, RECIPE, folder=tmp_path)
     with pytest.raises(FileNotFoundError, match=r"nowhere does not exist"):
         checkpoints.load_weights(new_model(), "nowhere")
+
+
+def test_a_folder_that_cannot_be_is_refused_before_the_first_step(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match="file"):
+        train(
+            new_model(), lambda epoch: pytest.fail(), RECIPE, folder=tmp_path / "file"
+        )
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    train(new_model(), in_order, RECIPE, folder=tmp_path)
+    file = checkpoints.newest(tmp_path) / "training.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"training\.safetensors is damaged .* delete"):
+        train(new_model(), in_order, RECIPE, folder=tmp_path)
+    file.with_suffix(".json").write_text("{")
+    with pytest.raises(ValueError, match=r"training\.json is damaged .* delete"):
+        train(new_model(), in_order, RECIPE, folder=tmp_path)
+
+
+def test_a_best_checkpoint_that_is_gone_is_missed(tmp_path):
+    worse = iter(range(100))
+    recipe = replace(RECIPE, every=1, keep=1)
+    dev = lambda model: float(next(worse))  # noqa: E731
+    train(new_model(), in_order, recipe, dev=dev, folder=tmp_path)
+    shutil.rmtree(checkpoints.path(tmp_path, 1))
+    with pytest.raises(FileNotFoundError, match=r"step-00000001 is gone.* train anew"):
+        train(new_model(), in_order, recipe, dev=dev, folder=tmp_path)
 
 
 # ---------------------------------------------------------------- TensorBoard
