@@ -5,13 +5,14 @@
 Learns from the first eight tenths of People's Daily and the training part of the
 Chinese reviews; the ninth tenth and the reviews' dev part measure the loss; the last
 tenth and the reviews' test part are not read. The run "main" writes
-`data/checkpoints/chinese_bert/`, and "further" goes on from there; all runs store their
-curves in `data/results/pretraining.json`. Some minutes on one large GPU beside other
-trainings; on a CPU hours, to be stopped and gone on with at will.
+`data/checkpoints/chinese_bert/`, and each seed of "further" goes on from there; all
+runs store their curves in `data/results/pretraining.json`. Some minutes on one large
+GPU beside other trainings; on a CPU hours, to be stopped and gone on with at will.
 """
 
 import json
 import time
+from collections import Counter
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
@@ -32,7 +33,8 @@ SECONDS = {"cuda": 220, "cpu": 4 * 3600}  # that the main run may take
 TIMED = {"cuda": (20, 100), "cpu": (1, 3)}  # steps to get warm, and to be timed
 MOST = 10_000  # steps of a main run
 RATE = 1e-3
-FURTHER_SIZE, FURTHER_STEPS = 64, 4_000
+FURTHER_SIZE = 64
+FURTHER = {1: (4_000, 200), 2: (3_000, 300)}  # seed → steps, and steps between looks
 SHORT = 4_000  # steps of a run that is only compared
 SENTENCES = [
     "中华人民[MASK]和国",
@@ -140,16 +142,20 @@ def settings(
     place: Place, config: Config, batches: Any, folder: Path, seed: int, further: bool
 ) -> Recipe:
     """Return how the main run, or the one that goes on from it, is to train."""
-    steps = 4 if place.quick else FURTHER_STEPS
-    if not further:
+    if place.quick:
+        steps, every = 4, 2
+    elif further:
+        steps, every = FURTHER[seed]
+    else:
         steps = number_of_steps(place, config, batches, folder)
+        every = max(2, steps // 20)
     return Recipe(
         steps=steps,
         learning_rate=RATE / 2 if further else RATE,
         warmup=steps // 20,
         weight_decay=0.05,
         precision="bf16",
-        every=max(2, steps // 20),
+        every=every,
         keep=20,
         seed=seed,
     )
@@ -157,8 +163,6 @@ def settings(
 
 def number_of_steps(place: Place, config: Config, batches: Any, folder: Path) -> int:
     """Return how many steps there is time for; the same when it is asked again."""
-    if place.quick:
-        return 4
     note = folder / "steps.json"
     if note.exists():
         return json.loads(note.read_text("utf-8"))
@@ -176,22 +180,36 @@ def number_of_steps(place: Place, config: Config, batches: Any, folder: Path) ->
 
 def stage(model: ForMaskedLM, tokenizer: Any, held_out: list) -> dict[str, Any]:
     """Return what a model fills in, and its loss by kind and by rank of token."""
-    tokens = vocabulary()
-    kinds = [pretraining.kind(token) for token in tokens]
     edges = ((105, "1-100"), (505, "101-500"), (1505, "501-1500"))
-    ranks = [
-        next((name for edge, name in edges if rank < edge), "rarer")
-        for rank in range(len(tokens))
+    groups = [
+        (
+            pretraining.kind(token),
+            next((name for edge, name in edges if rank < edge), "rarer"),
+        )
+        for rank, token in enumerate(vocabulary())
     ]
+    losses = pretraining.loss_by_group(model, held_out, groups)
     return {
         "filled": {
             text: [(token, round(p, 4)) for token, p in best[0]]
             for text in SENTENCES
             for best in [pretraining.fill(model, tokenizer, text)]
         },
-        "by_kind": pretraining.loss_by_group(model, held_out, kinds),
-        "by_rank": pretraining.loss_by_group(model, held_out, ranks),
+        "by_kind": by_part(losses, 0),
+        "by_rank": by_part(losses, 1),
     }
+
+
+def by_part(
+    losses: dict[tuple[str, str], tuple[int, float]], part: int
+) -> dict[str, tuple[int, float]]:
+    """Return tokens and mean losses of one part of the groups' names."""
+    counts: Counter[str] = Counter()
+    sums: Counter[str] = Counter()
+    for group, (number, mean) in losses.items():
+        counts[group[part]] += number
+        sums[group[part]] += number * mean
+    return {name: (n, sums[name] / n) for name, n in counts.most_common()}
 
 
 def write(
@@ -209,10 +227,9 @@ def write(
     (folder / "config.json").write_text(text, "utf-8")
     phases = [{**found, "about": results.about(0)}]
     if further:
-        phases = [
-            *(r for k, r in stored(NAME).items() if k.startswith("main")),
-            *phases,
-        ]
+        done = stored(NAME)
+        keys = ["main, seed 1", *(f"further, seed {seed}" for seed in FURTHER)]
+        phases = [*(done[key] for key in keys if key in done), *phases]
     training = "\n  then ".join(map(told, phases))
     (folder / "README.md").write_text(CARD.format(**found, training=training), "utf-8")
 
@@ -346,7 +363,10 @@ def runs(done: dict[str, Any]) -> list[Run]:
             for seed in (1, 2, 3)
             for task in tasks
         ),
-        Run("further, seed 1", pretrain, {"seed": 1, "further": True}),
+        *(
+            Run(f"further, seed {seed}", pretrain, {"seed": seed, "further": True})
+            for seed in FURTHER
+        ),
     ]
 
 
