@@ -5,9 +5,11 @@
 Learns from the first eight tenths of People's Daily and the training part of the
 Chinese reviews; the ninth tenth and the reviews' dev part measure the loss; the last
 tenth and the reviews' test part are not read. The run "main" writes
-`data/checkpoints/chinese_bert/`, and each seed of "further" goes on from there; all
-runs store their curves in `data/results/pretraining.json`. Some minutes on one large
-GPU beside other trainings; on a CPU hours, to be stopped and gone on with at will.
+`data/checkpoints/chinese_bert/`, and each seed of "further" goes on from there. "MLM"
+and "MLM and NSP" go on from the finished model, with one task or two, and leave it as
+it is. All runs store what they found in `data/results/pretraining.json`. Some minutes
+on one large GPU beside other trainings; on a CPU hours, to be stopped and gone on with
+at will.
 """
 
 import json
@@ -21,11 +23,13 @@ from typing import Any
 import torch
 from running import Place, Run, answers, device, fine_tune, main, stored
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from lmcourse import checkpoints, corpora, finetuning, pretraining, results
+from lmcourse.batches import Batch
 from lmcourse.bert import Config, ForClassification, ForMaskedLM, ForPretraining
 from lmcourse.pretraining import CLS, SEP, Masking, mlm_loss
-from lmcourse.training import Recipe, train
+from lmcourse.training import Recipe, State, train
 
 NAME = "pretraining"
 LONGEST, SIZE = 128, 256
@@ -35,7 +39,7 @@ MOST = 10_000  # steps of a main run
 RATE = 1e-3
 FURTHER_SIZE = 64
 FURTHER = {1: (4_000, 200), 2: (3_000, 300)}  # seed → steps, and steps between looks
-SHORT = 4_000  # steps of a run that is only compared
+TASKS_SIZE, TASKS_STEPS, TASKS_RATE = 32, 600, 2e-4  # of one task against two
 SENTENCES = [
     "中华人民[MASK]和国",
     "中国共产[MASK]",
@@ -273,66 +277,84 @@ licence they came with: do not use it commercially.
 
 
 def compare(place: Place, task: str, seed: int) -> dict[str, Any]:
-    """Train for a short while on newspaper lines, with one task or two.
+    """Go on from our BERT for some steps, with one task or two.
 
-    Then the same reviews are learnt from both, to see what is left of the difference.
+    Both read the same pairs of newspaper lines behind the same masks; only the question
+    whether the second line follows is asked of one alone. Then both learn the same
+    reviews, to see what is left of the difference.
     """
     tokenizer, masking, around, config = prepare(place)
     torch.manual_seed(seed)
-    size = 8 if place.quick else SIZE // 2
-    lines = [
-        n[: 4 * LONGEST] for n in numbers(place, tokenizer, texts("train")[0]) if n
-    ]
+    both = task == "MLM and NSP"
+    kind, loss = (
+        (ForPretraining, pretraining.pretraining_loss)
+        if both
+        else (ForMaskedLM, mlm_loss_of_pairs)
+    )
+    model = kind.from_pretrained(place.chinese).to(device())
+    steps = 2 if place.quick else TASKS_STEPS
     recipe = Recipe(
-        steps=2 if place.quick else SHORT,
-        learning_rate=RATE,
-        warmup=0 if place.quick else SHORT // 20,
+        steps=steps,
+        learning_rate=TASKS_RATE,
+        warmup=steps // 20,
+        weight_decay=0.05,
         precision="bf16",
-        every=2 if place.quick else SHORT,
+        every=steps,
         seed=seed,
     )
-    if task == "MLM and NSP":
-        model, loss = ForPretraining(config), pretraining.pretraining_loss
-        batches = pretraining.pair_batches(lines, masking, around, size, LONGEST, seed)
-    else:
-        model, loss = ForMaskedLM(config), mlm_loss
-        batches = pretraining.mlm_batches(
-            pretraining.pieces(lines, LONGEST - 2), masking, around, size, seed
-        )
+    size = 8 if place.quick else TASKS_SIZE
+    lines = whole_lines(place, tokenizer, "train")
+    batches = pretraining.pair_batches(lines, masking, around, size, LONGEST, seed)
     history = train(model, batches, recipe, loss=loss)
-    held_out = cut(place, tokenizer, "dev")
     alone = ForMaskedLM(config).to(device())
-    alone.load_state_dict(model.state_dict(), strict=False)
-    dev = list(pretraining.mlm_batches(held_out, masking, around, SIZE)(0))
+    alone.load_state_dict(model.state_dict(), strict=False)  # all but the second head
+    held_out = pretraining.mlm_batches(
+        cut(place, tokenizer, "dev"), masking, around, SIZE
+    )
+    dev = list(held_out(0))[::4]  # as of the main run
     found = {
         "dev_loss": pretraining.mean_loss(alone, dev, mlm_loss),
         "seconds": history[-1].seconds,
-        "steps": recipe.steps,
+        "steps": steps,
+        "size": size,
     }
-    if task == "MLM and NSP":
-        found["dev_nsp"] = nsp_accuracy(place, model, tokenizer, masking, around)
+    if both:
+        lines = whole_lines(place, tokenizer, "dev")
+        found["dev_nsp"] = nsp_accuracy(model, lines, masking, around)
     return {**found, **on_reviews(place, model, config, tokenizer, seed)}
+
+
+def whole_lines(place: Place, tokenizer: Any, part: str) -> list[list[int]]:
+    """Return the lines of the newspaper in their order, very long ones cut."""
+    lines = numbers(place, tokenizer, texts(part)[0])
+    return [line[: 4 * LONGEST] for line in lines if line]
+
+
+def mlm_loss_of_pairs(model: Any, batch: Batch, state: State) -> tuple[Tensor, State]:
+    """Return the loss of the masked tokens of pairs, whether they follow or not."""
+    *inputs, _, targets = batch
+    return mlm_loss(model, (*inputs, targets), state)
 
 
 @torch.no_grad()
 def nsp_accuracy(
-    place: Place, model: ForPretraining, tokenizer: Any, masking: Masking, around: Any
+    model: ForPretraining, lines: list[list[int]], masking: Masking, around: Any
 ) -> float:
     """Return how often the model says rightly whether a line follows."""
-    lines = [n[: 4 * LONGEST] for n in numbers(place, tokenizer, texts("dev")[0]) if n]
     right = total = 0
-    for batch in pretraining.pair_batches(lines, masking, around, SIZE, LONGEST)(0):
-        *read, labels, _ = (part.to(device()) for part in batch)
-        (_, follows), _ = model(*read)
-        right += int((follows.argmax(-1) == labels).sum())
-        total += len(labels)
+    with pretraining.evaluating(model):
+        for batch in pretraining.pair_batches(lines, masking, around, SIZE, LONGEST)(0):
+            *read, labels, _ = (part.to(device()) for part in batch)
+            (_, follows), _ = model(*read)
+            right += int((follows.argmax(-1) == labels).sum())
+            total += len(labels)
     return right / total
 
 
 def on_reviews(
     place: Place, model: Any, config: Config, tokenizer: Any, seed: int
 ) -> dict[str, float]:
-    """Return the dev accuracy on reviews after two epochs from a pre-trained model."""
+    """Return the dev accuracy on reviews after an epoch from a pre-trained model."""
     reviews = corpora.load("chinese_reviews")
     parts = [
         finetuning.text_examples(
@@ -348,21 +370,15 @@ def on_reviews(
         {k: v for k, v in model.state_dict().items() if k.startswith("bert.")},
         strict=False,
     )
-    fine_tune(classifier, parts[0], epochs=2, learning_rate=3e-4, seed=seed)
+    fine_tune(classifier, parts[0], epochs=1, learning_rate=3e-4, seed=seed, size=64)
     truth = torch.tensor([example.label for example in parts[1]]).numpy()
     return {"dev_reviews": float((answers(classifier, parts[1]) == truth).mean())}
 
 
-def runs(done: dict[str, Any]) -> list[Run]:
-    """Return the main run, the comparisons, and what more the main run might learn."""
-    tasks = ("MLM", "MLM and NSP")
+def first(done: dict[str, Any]) -> list[Run]:
+    """Return the main run and those that go on from it, one after another."""
     return [
         Run("main, seed 1", pretrain, {"seed": 1}),
-        *(
-            Run(f"{task}, seed {seed}", compare, {"task": task, "seed": seed})
-            for seed in (1, 2, 3)
-            for task in tasks
-        ),
         *(
             Run(f"further, seed {seed}", pretrain, {"seed": seed, "further": True})
             for seed in FURTHER
@@ -370,5 +386,14 @@ def runs(done: dict[str, Any]) -> list[Run]:
     ]
 
 
+def then(done: dict[str, Any]) -> list[Run]:
+    """Return what goes on from the finished model with one task or two."""
+    return [
+        Run(f"{task}, seed {seed}", compare, {"task": task, "seed": seed})
+        for seed in (1, 2, 3)
+        for task in ("MLM", "MLM and NSP")
+    ]
+
+
 if __name__ == "__main__":
-    main(NAME, __doc__, [runs])
+    main(NAME, __doc__, [first, then])
