@@ -375,7 +375,7 @@ def on_reviews(
     return {"dev_reviews": float((answers(classifier, parts[1]) == truth).mean())}
 
 
-def first(done: dict[str, Any]) -> list[Run]:
+def trainings(done: dict[str, Any]) -> list[Run]:
     """Return the main run and those that go on from it, one after another."""
     return [
         Run("main, seed 1", pretrain, {"seed": 1}),
@@ -386,7 +386,7 @@ def first(done: dict[str, Any]) -> list[Run]:
     ]
 
 
-def then(done: dict[str, Any]) -> list[Run]:
+def comparisons(done: dict[str, Any]) -> list[Run]:
     """Return what goes on from the finished model with one task or two."""
     return [
         Run(f"{task}, seed {seed}", compare, {"task": task, "seed": seed})
@@ -396,4 +396,4 @@ def then(done: dict[str, Any]) -> list[Run]:
 
 
 if __name__ == "__main__":
-    main(NAME, __doc__, [first, then])
+    main(NAME, __doc__, [trainings, comparisons])

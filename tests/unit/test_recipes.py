@@ -46,6 +46,7 @@ def test_every_run_has_a_key_of_its_own(recipe, name):
     stages = {
         "sentiment": ["grid", "seeds", "reviews", "baselines"],
         "entities": ["tries", "seeds"],
+        "pretraining": ["trainings", "comparisons"],
     }
     stages = [getattr(module, stage) for stage in stages.get(name, ["runs"])]
     runs = [run for stage in stages for run in stage({})]
