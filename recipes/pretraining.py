@@ -376,7 +376,7 @@ def on_reviews(
 
 
 def trainings(done: dict[str, Any]) -> list[Run]:
-    """Return the main run and those that go on from it, one after another."""
+    """Return the main run and those that go on from it."""
     return [
         Run("main, seed 1", pretrain, {"seed": 1}),
         *(
@@ -384,6 +384,11 @@ def trainings(done: dict[str, Any]) -> list[Run]:
             for seed in FURTHER
         ),
     ]
+
+
+def stretch(number: int, done: dict[str, Any]) -> list[Run]:
+    """Return one training alone, since it starts from what the one before has left."""
+    return trainings(done)[number : number + 1]
 
 
 def comparisons(done: dict[str, Any]) -> list[Run]:
@@ -396,4 +401,5 @@ def comparisons(done: dict[str, Any]) -> list[Run]:
 
 
 if __name__ == "__main__":
-    main(NAME, __doc__, [trainings, comparisons])
+    stretches = [partial(stretch, number) for number in range(1 + len(FURTHER))]
+    main(NAME, __doc__, [*stretches, comparisons])
